@@ -1,0 +1,47 @@
+/**
+ * What can go wrong in ordinary running, as a closed list: the code crosses links, the detail stays in logs.
+ * What cannot happen is an assertion instead.
+ */
+const catalogue = {
+  /** The body does not parse or breaks a bound. */
+  BAD_REQUEST: { retry: false },
+  /** The peer may not ask this, or not yet. */
+  NOT_ALLOWED: { retry: false },
+  /** The receiver of a message does not exist. */
+  NO_SUCH_USER: { retry: false },
+  NO_SUCH_GROUP: { retry: false },
+  /** The sender is no member of the group. */
+  NOT_A_MEMBER: { retry: false },
+  /** The same send_id came before with another body. */
+  SEND_ID_REUSED: { retry: false },
+  /** A queue is full; nothing was done. */
+  BUSY: { retry: true },
+  /** No answer within the deadline; what was asked may or may not have happened. */
+  TIMEOUT: { retry: true },
+  /** No open link to any server that could answer. */
+  NO_LINK: { retry: true },
+  /** PostgreSQL did not answer within the deadline. */
+  STORE_UNAVAILABLE: { retry: true },
+  /** A fault of ours; the log of the answering server has it. */
+  INTERNAL: { retry: false },
+} as const satisfies Record<string, { retry: boolean }>;
+
+export type ErrorCode = keyof typeof catalogue;
+
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(catalogue, text);
+}
+
+export class ImError extends Error {
+  override readonly name = 'ImError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, detail: string, options?: ErrorOptions) {
+    super(`${code}: ${detail}`, options);
+    this.code = code;
+  }
+  /** Whether the same request may succeed when asked again. */
+  get retry(): boolean {
+    return catalogue[this.code].retry;
+  }
+}

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict';
+
+/**
+ * Every bound on what others may send, in one place, unit in the name. What an operator may want to change is a
+ * setting of the server concerned and only has its default and its ceiling here.
+ */
+
+/** A whole frame on a client connection. Clients legitimately stay below 400 KiB. */
+export const FRAME_SIZE_MAX = 512 * 1024;
+/** A whole frame on a server link: a full directory answer for clients without a frame limit travels in one. */
+export const LINK_FRAME_SIZE_MAX = 64 * 1024 * 1024;
+/** What we send to an Android client in one frame; it breaks the connection above 400 KiB. */
+export const ANDROID_FRAME_SIZE_MAX = 380 * 1024;
+/** One message's payload: encrypted text or voice. */
+export const MESSAGE_SIZE_MAX = 128 * 1024;
+
+/** Names, passwords (hex of an MD5 is 32 characters), versions: longest accepted, in characters. */
+export const USER_NAME_LENGTH_MAX = 64;
+export const PASSWORD_LENGTH_MAX = 128;
+export const SIGNATURE_SIZE_MAX = 128;
+export const AVATAR_URL_SIZE_MAX = 1024;
+export const GROUP_NAME_SIZE_MAX = 256;
+export const CLIENT_VERSION_LENGTH_MAX = 64;
+
+/** Lists in requests and answers, in entries. */
+export const HISTORY_PAGE_MAX = 200;
+export const MESSAGES_BY_ID_MAX = 100;
+export const RECENT_SESSIONS_MAX = 100;
+export const USERS_ASKED_MAX = 1000;
+export const GROUP_MEMBERS_MAX = 2000;
+
+/** Fixed slices of conversations; a bucket lives whole on one shard. Never changes in the life of a cluster. */
+export const BUCKETS = 256;
+
+/** iOS clients number unsent messages from here, so ids of a conversation should stay below it. */
+export const CLIENT_LOCAL_MSG_ID_MIN = 1_000_000;
+
+assert(FRAME_SIZE_MAX > MESSAGE_SIZE_MAX + 1024, 'a message with its fields fits into a client frame');
+assert(LINK_FRAME_SIZE_MAX > FRAME_SIZE_MAX, 'whatever a client may send fits through a link');
+assert(ANDROID_FRAME_SIZE_MAX < 400 * 1024, 'below what Android accepts');

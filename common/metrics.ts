@@ -1,0 +1,44 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+
+/**
+ * Counters and timings of one server, one page for Prometheus to scrape. Names begin with `teamtalk_`, end in their
+ * unit, and have labels with few values only: a label per user would make a series per user.
+ */
+export class Metrics {
+  readonly registry = new Registry();
+
+  constructor(server: string, role: string) {
+    this.registry.setDefaultLabels({ server, role });
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  counter<Label extends string = never>(name: string, help: string, labelNames: readonly Label[] = []): Counter<Label> {
+    return new Counter({ name: `teamtalk_${name}`, help, labelNames: [...labelNames], registers: [this.registry] });
+  }
+
+  /** A number read when the page is asked for. */
+  gauge(name: string, help: string, read: () => number): void {
+    const gauge: Gauge = new Gauge({
+      name: `teamtalk_${name}`,
+      help,
+      registers: [this.registry],
+      collect: () => gauge.set(read()),
+    });
+  }
+
+  /** Seconds, with buckets from 0.25 ms to 10 s. */
+  timing<Label extends string = never>(
+    name: string,
+    help: string,
+    labelNames: readonly Label[] = [],
+  ): Histogram<Label> {
+    const buckets = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+    return new Histogram({
+      name: `teamtalk_${name}_seconds`,
+      help,
+      labelNames: [...labelNames],
+      buckets,
+      registers: [this.registry],
+    });
+  }
+}

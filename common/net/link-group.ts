@@ -1,0 +1,166 @@
+import { ImError } from '../errors.js';
+import { type Ask, type Command, encodeFrame } from '../pdu/command.js';
+import { type Frame, frameOf } from '../pdu/header.js';
+import { type Address, type Asked, Link, type LinkOptions } from './link.js';
+
+export interface LinkGroupOptions<Ctx> extends Omit<LinkOptions<Ctx>, 'address'> {
+  readonly addresses: readonly Address[];
+  /** How long an answer may take, over all links that are tried, in ms. */
+  readonly askTimeoutMs: number;
+  /** Questions that may be under way or wait for a link; the next one is BUSY. */
+  readonly asksMax: number;
+  /** Called when a link opens, before anything that waited is sent on it. */
+  readonly opened?: (link: Link) => void;
+  readonly lost?: (link: Link) => void;
+}
+
+const SWEEP_MS = 250;
+
+/**
+ * The links to all servers of one role. A question goes to the link its key chooses; when that link dies, it is asked
+ * again on another one, or waits for one to open, in the order in which it was first asked, until its deadline.
+ * So everything asked through a group has to be harmless when it happens twice.
+ */
+export class LinkGroup {
+  readonly #links: Link[];
+  readonly #options: LinkGroupOptions<never>;
+  readonly #sweeper: NodeJS.Timeout;
+  #homeless: Asked[] = [];
+
+  constructor(options: LinkGroupOptions<never>) {
+    this.#options = options;
+    this.#links = [];
+    for (const address of options.addresses) {
+      const link = new Link(
+        { ...options, address },
+        { opened: (it) => this.#opened(it), lost: (it, asked) => this.#lost(it, asked) },
+      );
+      this.#links.push(link);
+    }
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+  }
+
+  get open(): boolean {
+    return this.#links.some((link) => link.open);
+  }
+
+  /** Questions without an answer so far. */
+  get openAsks(): number {
+    return this.#links.reduce((sum, link) => sum + link.openAsks, this.#homeless.length);
+  }
+
+  /**
+   * @throws ImError with the other side's code; TIMEOUT when the deadline passes, NO_LINK when it passes without any
+   * link, BUSY when too much is under way.
+   */
+  async ask<In, Out, ReplyIn, ReplyOut>(ask: Ask<In, Out, ReplyIn, ReplyOut>, message: In, key = 0): Promise<ReplyOut> {
+    const reply = await this.#send(encodeFrame(ask, 0, message), key);
+    return ask.reply.codec.decode(reply.body);
+  }
+
+  /** Asks with a body that is bytes already; gives the answering frame undecoded. */
+  askBytes(command: Command<never, unknown>, body: Uint8Array, key = 0): Promise<Frame> {
+    return this.#send(frameOf(command.id, 0, body), key);
+  }
+
+  /** Tells the one server that the key chooses. Best effort. */
+  tell<In>(command: Command<In, unknown>, message: In, key = 0): void {
+    this.#pick(key)?.tell(command, message);
+  }
+
+  tellAll<In>(command: Command<In, unknown>, message: In): void {
+    const frame = encodeFrame(command, 0, message);
+    for (const link of this.#links) link.tellFrame(frame);
+  }
+
+  /** Tells every server; the message may differ for the one that `tell` would choose. */
+  tellEach<In>(command: Command<In, unknown>, message: (isChosen: boolean) => In): void {
+    const chosen = this.#pick(0);
+    for (const link of this.#links) if (link.open) link.tell(command, message(link === chosen));
+  }
+
+  /** Asks every open link; resolves when all have answered or gone. */
+  async askAll<In, Out, ReplyIn, ReplyOut>(ask: Ask<In, Out, ReplyIn, ReplyOut>, message: In): Promise<void> {
+    await Promise.all(this.#links.filter((link) => link.open).map((link) => this.askOne(link, ask, message)));
+  }
+
+  /** Asks one link and no other; resolves without an answer when that link dies, as it will be told anew then. */
+  askOne<In, Out, ReplyIn, ReplyOut>(link: Link, ask: Ask<In, Out, ReplyIn, ReplyOut>, message: In): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => resolve();
+      link.ask({
+        frame: encodeFrame(ask, 0, message),
+        key: ONE_LINK_ONLY,
+        deadlineMs: this.#deadline(),
+        resolve: done,
+        reject: done,
+      });
+    });
+  }
+
+  /** Closes every link; open questions are rejected. */
+  close(): void {
+    clearInterval(this.#sweeper);
+    for (const link of this.#links) link.close();
+    for (const asked of this.#homeless.splice(0)) asked.reject(new ImError('NO_LINK', 'shutting down'));
+  }
+
+  #send(frame: Buffer, key: number): Promise<Frame> {
+    return new Promise((resolve, reject) => {
+      if (this.openAsks >= this.#options.asksMax)
+        reject(new ImError('BUSY', `${this.#options.role}: ${this.openAsks} questions open`));
+      else this.#place({ frame, key, deadlineMs: this.#deadline(), resolve, reject });
+    });
+  }
+
+  #deadline(): number {
+    return performance.now() + this.#options.askTimeoutMs;
+  }
+
+  #place(asked: Asked): void {
+    // What already waits goes first, so that questions of one key keep their order.
+    const link = this.#homeless.length === 0 ? this.#pick(asked.key) : undefined;
+    if (link === undefined) this.#homeless.push(asked);
+    else link.ask(asked);
+  }
+
+  /** Rendezvous by position: a key stays with its link while that is usable, and moves to the next one otherwise. */
+  #pick(key: number): Link | undefined {
+    const count = this.#links.length;
+    for (let i = 0; i < count; i++) {
+      const link = this.#links[(key + i) % count]!;
+      if (link.usable) return link;
+    }
+    return this.#links.find((link) => link.open);
+  }
+
+  #opened(link: Link): void {
+    this.#options.opened?.(link);
+    const waiting = this.#homeless;
+    this.#homeless = [];
+    for (const asked of waiting) this.#place(asked);
+  }
+
+  #lost(link: Link, asked: Asked[]): void {
+    this.#options.lost?.(link);
+    const again = asked.filter((each) => each.key !== ONE_LINK_ONLY);
+    for (const each of asked) if (each.key === ONE_LINK_ONLY) each.reject(new ImError('NO_LINK', 'link lost'));
+    this.#homeless = [...again, ...this.#homeless];
+    if (this.#links.some((each) => each.open)) {
+      const waiting = this.#homeless;
+      this.#homeless = [];
+      for (const each of waiting) this.#place(each);
+    }
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now();
+    for (const link of this.#links) link.sweep(nowMs);
+    if (this.#homeless.length === 0) return;
+    const late = this.#homeless.filter((asked) => asked.deadlineMs <= nowMs);
+    this.#homeless = this.#homeless.filter((asked) => asked.deadlineMs > nowMs);
+    for (const asked of late) asked.reject(new ImError('NO_LINK', `no ${this.#options.role} server is reachable`));
+  }
+}
+
+const ONE_LINK_ONLY = -1;

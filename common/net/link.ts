@@ -1,0 +1,242 @@
+import { connect } from 'node:net';
+import { ImError, isErrorCode } from '../errors.js';
+import { LINK_FRAME_SIZE_MAX } from '../limits.js';
+import type { Logger } from '../log.js';
+import { type Command, encodeFrame } from '../pdu/command.js';
+import { cluster, other } from '../pdu/commands.js';
+import type { Frame } from '../pdu/header.js';
+import type { CommandTable } from '../server/command-table.js';
+import { type CloseReason, Connection, type ConnectionLimits, type ConnectionOwner } from './connection.js';
+import { freshNonce, type Hello, proofOf, proves } from './handshake.js';
+
+/** Who we are to the servers we dial: the role decides what they let us ask. */
+export interface Self {
+  readonly role: string;
+  readonly name: string;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export function textOf(address: Address): string {
+  return `${address.host}:${address.port}`;
+}
+
+export const LINK_HEARTBEAT_MS = 5_000;
+export const LINK_SILENCE_MS = 30_000;
+const DIAL_MS_MAX = 5_000;
+const REDIAL_MS_FIRST = 100;
+const REDIAL_MS_MAX = 4_000;
+
+export const linkConnectionLimits: ConnectionLimits = {
+  frameSizeMax: LINK_FRAME_SIZE_MAX,
+  sendQueueMax: 256 * 1024 * 1024,
+};
+
+/** A question under way. It survives the link it was sent on: see LinkGroup. */
+export interface Asked {
+  readonly frame: Buffer;
+  /** Chooses the link: equal keys go to the same server while it is there, and keep their order. */
+  readonly key: number;
+  readonly deadlineMs: number;
+  resolve(reply: Frame): void;
+  reject(error: ImError): void;
+}
+
+export interface LinkOwner {
+  opened(link: Link): void;
+  /** The link is no longer usable; `asked` are its open questions, oldest first. */
+  lost(link: Link, asked: Asked[]): void;
+}
+
+export interface LinkOptions<Ctx> {
+  readonly self: Self;
+  readonly role: string;
+  readonly address: Address;
+  readonly secret: string;
+  readonly log: Logger;
+  /** What the other side may tell us on its own. */
+  readonly hears: CommandTable<Ctx, Link>;
+  readonly ctx: Ctx;
+}
+
+/**
+ * One outgoing connection to another server of ours. Dials, proves itself, asks, tells, sends heartbeats, and dials
+ * again with growing, jittered pauses for as long as it is not closed.
+ *
+ * An ask is found again by a 32-bit id, its lower half in the header's seq and its upper half in the reserved bytes:
+ * 16 bits alone come round within a second under load, and a late answer would then pass for another one's.
+ */
+export class Link implements ConnectionOwner {
+  readonly address: Address;
+  readonly #options: LinkOptions<unknown>;
+  readonly #owner: LinkOwner;
+  readonly #asked = new Map<number, Asked>();
+  #state: 'waiting' | 'dialing' | 'greeting' | 'open' | 'closed' = 'waiting';
+  #draining = false;
+  #connection: Connection | undefined;
+  #hello: Hello | undefined;
+  #lastId = 0;
+  #failures = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #peerName = '';
+
+  constructor(options: LinkOptions<never>, owner: LinkOwner) {
+    this.#options = options as LinkOptions<unknown>;
+    this.address = options.address;
+    this.#owner = owner;
+    this.#dial();
+  }
+
+  /** Takes new asks. */
+  get usable(): boolean {
+    return this.#state === 'open' && !this.#draining;
+  }
+  get open(): boolean {
+    return this.#state === 'open';
+  }
+  get openAsks(): number {
+    return this.#asked.size;
+  }
+  get peerName(): string {
+    return this.#peerName;
+  }
+
+  ask(asked: Asked): void {
+    const id = this.#freeId();
+    asked.frame.writeUInt16BE(id & 0xffff, 12);
+    asked.frame.writeUInt16BE(id >>> 16, 14);
+    this.#asked.set(id, asked);
+    this.#connection!.send(asked.frame);
+  }
+
+  /** Best effort: dropped when the link is not open. */
+  tell<In>(command: Command<In, unknown>, message: In): void {
+    this.tellFrame(encodeFrame(command, 0, message));
+  }
+  tellFrame(frame: Buffer): void {
+    if (this.#state === 'open') this.#connection!.send(frame);
+  }
+
+  close(): void {
+    this.#state = 'closed';
+    clearTimeout(this.#timer);
+    this.#connection?.close('shutdown');
+    this.#loseAsks();
+  }
+
+  /** Rejects what is past its deadline. Called by the group, for all links in one sweep. */
+  sweep(nowMs: number): void {
+    for (const [id, asked] of this.#asked) {
+      if (asked.deadlineMs > nowMs) continue;
+      this.#asked.delete(id);
+      asked.reject(new ImError('TIMEOUT', `no answer from ${this.#options.role} ${textOf(this.address)}`));
+    }
+  }
+
+  frame(frame: Frame): void {
+    if (this.#state === 'greeting') this.#greeted(frame);
+    else if (this.#state === 'open') this.#heard(frame);
+  }
+
+  closed(reason: CloseReason): void {
+    clearTimeout(this.#timer);
+    const wasOpen = this.#state === 'open';
+    if (this.#state !== 'closed') {
+      this.#state = 'waiting';
+      this.#failures++;
+      const pause = Math.min(REDIAL_MS_FIRST * 2 ** (this.#failures - 1), REDIAL_MS_MAX) * (0.5 + Math.random());
+      this.#timer = setTimeout(() => this.#dial(), pause);
+      const report = { to: this.#options.role, address: textOf(this.address), reason, redialMs: Math.round(pause) };
+      if (wasOpen) this.#options.log.warn(report, 'link lost');
+      else if (this.#failures === 5) this.#options.log.warn(report, 'link does not come up, dialling on');
+    }
+    this.#loseAsks();
+  }
+
+  #loseAsks(): void {
+    const asked = [...this.#asked.values()];
+    this.#asked.clear();
+    this.#owner.lost(this, asked);
+  }
+
+  #dial(): void {
+    this.#state = 'dialing';
+    this.#draining = false;
+    const socket = connect({ host: this.address.host, port: this.address.port, noDelay: true });
+    const connection = new Connection(socket, linkConnectionLimits);
+    connection.own(this);
+    this.#connection = connection;
+    this.#timer = setTimeout(() => connection.close('silent'), DIAL_MS_MAX);
+    socket.once('connect', () => {
+      this.#state = 'greeting';
+      this.#hello = { ...this.#options.self, nonce: freshNonce() };
+      connection.send(encodeFrame(cluster.hello, 0, this.#hello));
+    });
+  }
+
+  #greeted(frame: Frame): void {
+    const { secret, role, log } = this.#options;
+    try {
+      const theirs = cluster.hello.reply.codec.decode(frame.body);
+      if (theirs.role !== role) throw new Error(`a ${theirs.role} server answers where ${role} is expected`);
+      if (!proves(theirs.proof, secret, 'acceptor', this.#hello!, theirs))
+        throw new Error('it does not know the cluster secret');
+      const proof = proofOf(secret, 'dialer', this.#hello!, theirs);
+      this.#connection!.send(encodeFrame(cluster.proof, 0, { proof }));
+      this.#peerName = theirs.name;
+    } catch (error) {
+      log.error({ to: role, address: textOf(this.address), error: (error as Error).message }, 'link refused');
+      this.#connection!.close('not-proven');
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#state = 'open';
+    this.#failures = 0;
+    this.#timer = setInterval(() => this.#beat(), LINK_HEARTBEAT_MS);
+    log.info({ to: role, address: textOf(this.address), peer: this.#peerName }, 'link open');
+    this.#owner.opened(this);
+  }
+
+  #beat(): void {
+    const connection = this.#connection!;
+    if (performance.now() - connection.heardMs > LINK_SILENCE_MS) connection.close('silent');
+    else connection.send(encodeFrame(other.heartbeat, 0, {}));
+  }
+
+  #heard(frame: Frame): void {
+    const id = frame.seq | (frame.reserved << 16);
+    if (id !== 0) return this.#answered(id, frame);
+    if (frame.command === other.heartbeat.id) return;
+    if (frame.command === cluster.draining.id) {
+      this.#draining = true;
+      return;
+    }
+    const row = this.#options.hears.get(frame.command);
+    try {
+      row?.run(this.#options.ctx, this, frame);
+    } catch (error) {
+      this.#options.log.error({ command: row?.command.name, error }, 'frame from a link not understood');
+    }
+  }
+
+  #answered(id: number, frame: Frame): void {
+    const asked = this.#asked.get(id >>> 0);
+    if (asked === undefined) return; // its deadline has passed
+    this.#asked.delete(id >>> 0);
+    if (frame.command !== cluster.failure.id) asked.resolve(frame);
+    else {
+      const failure = cluster.failure.codec.decode(frame.body);
+      const code = isErrorCode(failure.code) ? failure.code : 'INTERNAL';
+      asked.reject(new ImError(code, failure.detail ?? failure.code));
+    }
+  }
+
+  #freeId(): number {
+    do this.#lastId = (this.#lastId + 1) >>> 0;
+    while (this.#lastId === 0 || this.#asked.has(this.#lastId));
+    return this.#lastId;
+  }
+}

@@ -1,0 +1,226 @@
+import type { Socket } from 'node:net';
+import { ImError } from '../errors.js';
+import type { Logger } from '../log.js';
+import { type Command, encodeFrame } from '../pdu/command.js';
+import { cluster, other } from '../pdu/commands.js';
+import type { Frame } from '../pdu/header.js';
+import type { CommandTable } from '../server/command-table.js';
+import { type CloseReason, Connection, type ConnectionOwner } from './connection.js';
+import { freshNonce, type Hello, proofOf, proves } from './handshake.js';
+import { LINK_SILENCE_MS, linkConnectionLimits, type Self } from './link.js';
+import { listen } from './listener.js';
+
+const GREETING_MS_MAX = 5_000;
+
+/** A server that dialled us and proved itself. */
+export interface Peer {
+  readonly role: string;
+  readonly name: string;
+  readonly address: string;
+  tell<In>(command: Command<In, unknown>, message: In): void;
+  tellFrame(frame: Buffer): void;
+}
+
+export interface PeersOptions<Ctx> {
+  readonly self: Self;
+  readonly port: number;
+  readonly host: string;
+  readonly secret: string;
+  readonly log: Logger;
+  readonly ctx: Ctx;
+  /** Who may dial us, and what each may say. */
+  readonly tables: Readonly<Record<string, CommandTable<Ctx, Peer>>>;
+  joined?(peer: Peer): void;
+  left?(peer: Peer): void;
+}
+
+/** The door for other servers of the cluster: nothing is read from one that has not proved to know the secret. */
+export class Peers<Ctx> {
+  readonly #options: PeersOptions<Ctx>;
+  readonly #incoming = new Set<Incoming<Ctx>>();
+  readonly #silence: NodeJS.Timeout;
+  #listening: { port: number; close(): void } | undefined;
+
+  private constructor(options: PeersOptions<Ctx>) {
+    this.#options = options;
+    this.#silence = setInterval(() => this.#closeSilent(), LINK_SILENCE_MS / 6);
+  }
+
+  static async open<Ctx>(options: PeersOptions<Ctx>): Promise<Peers<Ctx>> {
+    const peers = new Peers(options);
+    try {
+      peers.#listening = await listen(options.port, options.host, (socket) => peers.#accept(socket));
+    } catch (error) {
+      clearInterval(peers.#silence);
+      throw error;
+    }
+    return peers;
+  }
+
+  get port(): number {
+    return this.#listening!.port;
+  }
+
+  /** Asks under way from all peers. */
+  get busy(): number {
+    let sum = 0;
+    for (const each of this.#incoming) sum += each.running;
+    return sum;
+  }
+
+  *[Symbol.iterator](): Iterator<Peer> {
+    for (const each of this.#incoming) if (each.proven) yield each;
+  }
+
+  /** Tells every peer to ask nothing new here. */
+  drain(): void {
+    this.#listening?.close();
+    for (const peer of this) peer.tell(cluster.draining, {});
+  }
+
+  close(): void {
+    clearInterval(this.#silence);
+    this.#listening?.close();
+    for (const each of this.#incoming) each.connection.close('shutdown');
+  }
+
+  #accept(socket: Socket): void {
+    const incoming = new Incoming(new Connection(socket, linkConnectionLimits), this.#options, () =>
+      this.#incoming.delete(incoming),
+    );
+    this.#incoming.add(incoming);
+  }
+
+  #closeSilent(): void {
+    const nowMs = performance.now();
+    for (const { connection } of this.#incoming)
+      if (nowMs - connection.heardMs > LINK_SILENCE_MS) connection.close('silent');
+  }
+}
+
+class Incoming<Ctx> implements Peer, ConnectionOwner {
+  readonly connection: Connection;
+  readonly #options: PeersOptions<Ctx>;
+  readonly #gone: () => void;
+  readonly #mine: Hello;
+  #theirs: Hello | undefined;
+  #table: CommandTable<Ctx, Peer> | undefined;
+  readonly #greeting: NodeJS.Timeout;
+  proven = false;
+  running = 0;
+
+  constructor(connection: Connection, options: PeersOptions<Ctx>, gone: () => void) {
+    this.connection = connection;
+    this.#options = options;
+    this.#gone = gone;
+    this.#mine = { ...options.self, nonce: freshNonce() };
+    this.#greeting = setTimeout(() => connection.close('not-proven'), GREETING_MS_MAX);
+    connection.own(this);
+  }
+
+  get role(): string {
+    return this.#theirs?.role ?? '';
+  }
+  get name(): string {
+    return this.#theirs?.name ?? '';
+  }
+  get address(): string {
+    return this.connection.address;
+  }
+
+  tell<In>(command: Command<In, unknown>, message: In): void {
+    this.connection.send(encodeFrame(command, 0, message));
+  }
+  tellFrame(frame: Buffer): void {
+    this.connection.send(frame);
+  }
+
+  frame(frame: Frame): void {
+    if (this.proven) this.#dispatch(frame);
+    else this.#greet(frame);
+  }
+
+  closed(reason: CloseReason): void {
+    clearTimeout(this.#greeting);
+    this.#gone();
+    if (!this.proven) return;
+    this.#options.log.info({ from: this.role, peer: this.name, reason }, 'peer left');
+    this.#options.left?.(this);
+  }
+
+  #greet(frame: Frame): void {
+    try {
+      if (this.#theirs === undefined) this.#hello(cluster.hello.codec.decode(expect(frame, cluster.hello)));
+      else this.#proof(cluster.proof.codec.decode(expect(frame, cluster.proof)).proof);
+    } catch (error) {
+      this.#options.log.warn(
+        { address: this.address, role: this.role, error: (error as Error).message },
+        'peer refused',
+      );
+      this.connection.close('not-proven');
+    }
+  }
+
+  #hello(hello: Hello): void {
+    this.#table = this.#options.tables[hello.role];
+    if (this.#table === undefined) throw new Error(`a ${hello.role} server has no business here`);
+    this.#theirs = { role: hello.role, name: hello.name, nonce: Buffer.from(hello.nonce) };
+    const proof = proofOf(this.#options.secret, 'acceptor', this.#theirs, this.#mine);
+    this.connection.send(encodeFrame(cluster.hello.reply, 0, { ...this.#mine, proof }));
+  }
+
+  #proof(proof: Uint8Array): void {
+    if (!proves(proof, this.#options.secret, 'dialer', this.#theirs!, this.#mine))
+      throw new Error('it does not know the cluster secret');
+    clearTimeout(this.#greeting);
+    this.proven = true;
+    this.#options.log.info({ from: this.role, peer: this.name, address: this.address }, 'peer joined');
+    this.#options.joined?.(this);
+  }
+
+  #dispatch(frame: Frame): void {
+    if (frame.command === other.heartbeat.id) return this.connection.send(encodeFrame(other.heartbeat, 0, {}));
+    const { command, seq, reserved } = frame;
+    const row = this.#table!.get(command);
+    if (row === undefined)
+      return this.#fail(
+        command,
+        seq,
+        reserved,
+        new ImError('NOT_ALLOWED', `command 0x${command.toString(16)} from ${this.role}`),
+      );
+    let answer: Promise<Buffer | undefined> | undefined;
+    try {
+      answer = row.run(this.#options.ctx, this, frame);
+    } catch (error) {
+      return this.#fail(command, seq, reserved, error);
+    }
+    if (answer === undefined) return;
+    this.running++;
+    answer.then(
+      (bytes) => {
+        this.running--;
+        if (bytes !== undefined) this.connection.send(bytes);
+      },
+      (error: unknown) => {
+        this.running--;
+        this.#fail(command, seq, reserved, error);
+      },
+    );
+  }
+
+  #fail(command: number, seq: number, reserved: number, error: unknown): void {
+    const known =
+      error instanceof ImError ? error : new ImError('INTERNAL', (error as Error).message, { cause: error });
+    if (known.code === 'INTERNAL')
+      this.#options.log.error({ command: `0x${command.toString(16)}`, from: this.name, error }, 'command failed');
+    if (seq === 0 && reserved === 0) return; // told, not asked: nobody waits
+    this.connection.send(encodeFrame(cluster.failure, seq, { code: known.code, detail: known.message }, reserved));
+  }
+}
+
+function expect(frame: Frame, command: Command<never, unknown>): Buffer {
+  if (frame.command !== command.id)
+    throw new Error(`command 0x${frame.command.toString(16)} before the greeting is complete`);
+  return frame.body;
+}

@@ -1,0 +1,225 @@
+import type { Ask, Codec, Command } from './command.js';
+import { IM } from './pb.js';
+
+/**
+ * Every command there is, by subject, with its number and its message: the one place where the two meet.
+ * A request and its answer are one entry.
+ */
+
+function command<In, Out>(id: number, name: string, codec: Codec<In, Out>): Command<In, Out> {
+  return { id, name, codec };
+}
+
+function ask<In, Out, ReplyIn, ReplyOut>(
+  id: number,
+  name: string,
+  codec: Codec<In, Out>,
+  replyId: number,
+  replyName: string,
+  replyCodec: Codec<ReplyIn, ReplyOut>,
+): Ask<In, Out, ReplyIn, ReplyOut> {
+  return { id, name, codec, reply: command(replyId, replyName, replyCodec) };
+}
+
+const { Login, Buddy, Message, Group, File, SwitchService, Other, Server, Cluster } = IM;
+
+export const login = {
+  msgServer: ask(0x0101, 'IMMsgServReq', Login.IMMsgServReq, 0x0102, 'IMMsgServRsp', Login.IMMsgServRsp),
+  enter: ask(0x0103, 'IMLoginReq', Login.IMLoginReq, 0x0104, 'IMLoginRes', Login.IMLoginRes),
+  leave: ask(0x0105, 'IMLogoutReq', Login.IMLogoutReq, 0x0106, 'IMLogoutRsp', Login.IMLogoutRsp),
+  kick: command(0x0107, 'IMKickUser', Login.IMKickUser),
+  deviceToken: ask(
+    0x0108,
+    'IMDeviceTokenReq',
+    Login.IMDeviceTokenReq,
+    0x0109,
+    'IMDeviceTokenRsp',
+    Login.IMDeviceTokenRsp,
+  ),
+  kickPc: ask(
+    0x010a,
+    'IMKickPCClientReq',
+    Login.IMKickPCClientReq,
+    0x010b,
+    'IMKickPCClientRsp',
+    Login.IMKickPCClientRsp,
+  ),
+  setPushShield: ask(
+    0x010c,
+    'IMPushShieldReq',
+    Login.IMPushShieldReq,
+    0x010d,
+    'IMPushShieldRsp',
+    Login.IMPushShieldRsp,
+  ),
+  getPushShield: ask(
+    0x010e,
+    'IMQueryPushShieldReq',
+    Login.IMQueryPushShieldReq,
+    0x010f,
+    'IMQueryPushShieldRsp',
+    Login.IMQueryPushShieldRsp,
+  ),
+};
+
+export const buddy = {
+  recentSessions: ask(
+    0x0201,
+    'IMRecentContactSessionReq',
+    Buddy.IMRecentContactSessionReq,
+    0x0202,
+    'IMRecentContactSessionRsp',
+    Buddy.IMRecentContactSessionRsp,
+  ),
+  statusNotify: command(0x0203, 'IMUserStatNotify', Buddy.IMUserStatNotify),
+  usersInfo: ask(0x0204, 'IMUsersInfoReq', Buddy.IMUsersInfoReq, 0x0205, 'IMUsersInfoRsp', Buddy.IMUsersInfoRsp),
+  removeSession: ask(
+    0x0206,
+    'IMRemoveSessionReq',
+    Buddy.IMRemoveSessionReq,
+    0x0207,
+    'IMRemoveSessionRsp',
+    Buddy.IMRemoveSessionRsp,
+  ),
+  allUsers: ask(0x0208, 'IMAllUserReq', Buddy.IMAllUserReq, 0x0209, 'IMAllUserRsp', Buddy.IMAllUserRsp),
+  usersStatus: ask(0x020a, 'IMUsersStatReq', Buddy.IMUsersStatReq, 0x020b, 'IMUsersStatRsp', Buddy.IMUsersStatRsp),
+  changeAvatar: ask(
+    0x020c,
+    'IMChangeAvatarReq',
+    Buddy.IMChangeAvatarReq,
+    0x020d,
+    'IMChangeAvatarRsp',
+    Buddy.IMChangeAvatarRsp,
+  ),
+  pcLoginNotify: command(0x020e, 'IMPCLoginStatusNotify', Buddy.IMPCLoginStatusNotify),
+  removeSessionNotify: command(0x020f, 'IMRemoveSessionNotify', Buddy.IMRemoveSessionNotify),
+  departments: ask(0x0210, 'IMDepartmentReq', Buddy.IMDepartmentReq, 0x0211, 'IMDepartmentRsp', Buddy.IMDepartmentRsp),
+  avatarNotify: command(0x0212, 'IMAvatarChangedNotify', Buddy.IMAvatarChangedNotify),
+  changeSignature: ask(
+    0x0213,
+    'IMChangeSignInfoReq',
+    Buddy.IMChangeSignInfoReq,
+    0x0214,
+    'IMChangeSignInfoRsp',
+    Buddy.IMChangeSignInfoRsp,
+  ),
+  signatureNotify: command(0x0215, 'IMSignInfoChangedNotify', Buddy.IMSignInfoChangedNotify),
+};
+
+export const message = {
+  data: command(0x0301, 'IMMsgData', Message.IMMsgData),
+  ack: command(0x0302, 'IMMsgDataAck', Message.IMMsgDataAck),
+  readAck: command(0x0303, 'IMMsgDataReadAck', Message.IMMsgDataReadAck),
+  readNotify: command(0x0304, 'IMMsgDataReadNotify', Message.IMMsgDataReadNotify),
+  time: ask(0x0305, 'IMClientTimeReq', Message.IMClientTimeReq, 0x0306, 'IMClientTimeRsp', Message.IMClientTimeRsp),
+  unreadCount: ask(
+    0x0307,
+    'IMUnreadMsgCntReq',
+    Message.IMUnreadMsgCntReq,
+    0x0308,
+    'IMUnreadMsgCntRsp',
+    Message.IMUnreadMsgCntRsp,
+  ),
+  list: ask(0x0309, 'IMGetMsgListReq', Message.IMGetMsgListReq, 0x030a, 'IMGetMsgListRsp', Message.IMGetMsgListRsp),
+  latestId: ask(
+    0x030b,
+    'IMGetLatestMsgIdReq',
+    Message.IMGetLatestMsgIdReq,
+    0x030c,
+    'IMGetLatestMsgIdRsp',
+    Message.IMGetLatestMsgIdRsp,
+  ),
+  byId: ask(0x030d, 'IMGetMsgByIdReq', Message.IMGetMsgByIdReq, 0x030e, 'IMGetMsgByIdRsp', Message.IMGetMsgByIdRsp),
+};
+
+export const group = {
+  normalList: ask(
+    0x0401,
+    'IMNormalGroupListReq',
+    Group.IMNormalGroupListReq,
+    0x0402,
+    'IMNormalGroupListRsp',
+    Group.IMNormalGroupListRsp,
+  ),
+  info: ask(
+    0x0403,
+    'IMGroupInfoListReq',
+    Group.IMGroupInfoListReq,
+    0x0404,
+    'IMGroupInfoListRsp',
+    Group.IMGroupInfoListRsp,
+  ),
+  create: ask(0x0405, 'IMGroupCreateReq', Group.IMGroupCreateReq, 0x0406, 'IMGroupCreateRsp', Group.IMGroupCreateRsp),
+  changeMember: ask(
+    0x0407,
+    'IMGroupChangeMemberReq',
+    Group.IMGroupChangeMemberReq,
+    0x0408,
+    'IMGroupChangeMemberRsp',
+    Group.IMGroupChangeMemberRsp,
+  ),
+  shield: ask(0x0409, 'IMGroupShieldReq', Group.IMGroupShieldReq, 0x040a, 'IMGroupShieldRsp', Group.IMGroupShieldRsp),
+  memberNotify: command(0x040b, 'IMGroupChangeMemberNotify', Group.IMGroupChangeMemberNotify),
+};
+
+export const file = {
+  enter: ask(0x0501, 'IMFileLoginReq', File.IMFileLoginReq, 0x0502, 'IMFileLoginRsp', File.IMFileLoginRsp),
+  state: command(0x0503, 'IMFileState', File.IMFileState),
+  pullData: ask(
+    0x0504,
+    'IMFilePullDataReq',
+    File.IMFilePullDataReq,
+    0x0505,
+    'IMFilePullDataRsp',
+    File.IMFilePullDataRsp,
+  ),
+  request: ask(0x0506, 'IMFileReq', File.IMFileReq, 0x0507, 'IMFileRsp', File.IMFileRsp),
+  notify: command(0x0508, 'IMFileNotify', File.IMFileNotify),
+  hasOffline: ask(
+    0x0509,
+    'IMFileHasOfflineReq',
+    File.IMFileHasOfflineReq,
+    0x050a,
+    'IMFileHasOfflineRsp',
+    File.IMFileHasOfflineRsp,
+  ),
+  addOffline: command(0x050b, 'IMFileAddOfflineReq', File.IMFileAddOfflineReq),
+  delOffline: command(0x050c, 'IMFileDelOfflineReq', File.IMFileDelOfflineReq),
+};
+
+export const switchService = {
+  p2p: command(0x0601, 'IMP2PCmdMsg', SwitchService.IMP2PCmdMsg),
+};
+
+export const other = {
+  heartbeat: command(0x0701, 'IMHeartBeat', Other.IMHeartBeat),
+};
+
+export const server = {
+  validate: ask(0x0703, 'IMValidateReq', Server.IMValidateReq, 0x0704, 'IMValidateRsp', Server.IMValidateRsp),
+  onlineUsers: command(0x0708, 'IMOnlineUserInfo', Server.IMOnlineUserInfo),
+  userStatus: command(0x070a, 'IMUserStatusUpdate', Server.IMUserStatusUpdate),
+  pcLoginStatus: command(0x070e, 'IMServerPCLoginStatusNotify', Server.IMServerPCLoginStatusNotify),
+};
+
+export const cluster = {
+  hello: ask(0x0801, 'IMHelloReq', Cluster.IMHelloReq, 0x0802, 'IMHelloRsp', Cluster.IMHelloRsp),
+  proof: command(0x0803, 'IMHelloProof', Cluster.IMHelloProof),
+  failure: command(0x0804, 'IMFailure', Cluster.IMFailure),
+  draining: command(0x0805, 'IMDraining', Cluster.IMDraining),
+  load: command(0x0810, 'IMMsgServLoad', Cluster.IMMsgServLoad),
+  storeMessage: ask(0x0820, 'IMStoreMsgReq', Cluster.IMStoreMsgReq, 0x0821, 'IMStoreMsgRsp', Cluster.IMStoreMsgRsp),
+  markRead: ask(0x0822, 'IMMarkReadReq', Cluster.IMMarkReadReq, 0x0823, 'IMMarkReadRsp', Cluster.IMMarkReadRsp),
+  userGroups: ask(
+    0x0824,
+    'IMUserGroupsReq',
+    Cluster.IMUserGroupsReq,
+    0x0825,
+    'IMUserGroupsRsp',
+    Cluster.IMUserGroupsRsp,
+  ),
+  interest: ask(0x0830, 'IMInterest', Cluster.IMInterest, 0x0831, 'IMInterestRsp', Cluster.IMInterestRsp),
+  publish: command(0x0832, 'IMPublish', Cluster.IMPublish),
+  kickOlder: command(0x0833, 'IMKickOlder', Cluster.IMKickOlder),
+  groupMembersChanged: command(0x0834, 'IMGroupMembersChanged', Cluster.IMGroupMembersChanged),
+};

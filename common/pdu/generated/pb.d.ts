@@ -1,0 +1,2572 @@
+// Made from pb/*.proto by tools/gen-pb.ts. To change it, change those and run: npm run pb
+import * as $protobuf from "protobufjs/minimal.js";
+
+export namespace IM {
+
+    namespace BaseDefine {
+
+        enum ServiceID {
+            SID_LOGIN = 1,
+            SID_BUDDY_LIST = 2,
+            SID_MSG = 3,
+            SID_GROUP = 4,
+            SID_FILE = 5,
+            SID_SWITCH_SERVICE = 6,
+            SID_OTHER = 7,
+            SID_INTERNAL = 8
+        }
+
+        enum LoginCmdID {
+            CID_LOGIN_REQ_MSGSERVER = 257,
+            CID_LOGIN_RES_MSGSERVER = 258,
+            CID_LOGIN_REQ_USERLOGIN = 259,
+            CID_LOGIN_RES_USERLOGIN = 260,
+            CID_LOGIN_REQ_LOGINOUT = 261,
+            CID_LOGIN_RES_LOGINOUT = 262,
+            CID_LOGIN_KICK_USER = 263,
+            CID_LOGIN_REQ_DEVICETOKEN = 264,
+            CID_LOGIN_RES_DEVICETOKEN = 265,
+            CID_LOGIN_REQ_KICKPCCLIENT = 266,
+            CID_LOGIN_RES_KICKPCCLIENT = 267,
+            CID_LOGIN_REQ_PUSH_SHIELD = 268,
+            CID_LOGIN_RES_PUSH_SHIELD = 269,
+            CID_LOGIN_REQ_QUERY_PUSH_SHIELD = 270,
+            CID_LOGIN_RES_QUERY_PUSH_SHIELD = 271
+        }
+
+        enum BuddyListCmdID {
+            CID_BUDDY_LIST_RECENT_CONTACT_SESSION_REQUEST = 513,
+            CID_BUDDY_LIST_RECENT_CONTACT_SESSION_RESPONSE = 514,
+            CID_BUDDY_LIST_STATUS_NOTIFY = 515,
+            CID_BUDDY_LIST_USER_INFO_REQUEST = 516,
+            CID_BUDDY_LIST_USER_INFO_RESPONSE = 517,
+            CID_BUDDY_LIST_REMOVE_SESSION_REQ = 518,
+            CID_BUDDY_LIST_REMOVE_SESSION_RES = 519,
+            CID_BUDDY_LIST_ALL_USER_REQUEST = 520,
+            CID_BUDDY_LIST_ALL_USER_RESPONSE = 521,
+            CID_BUDDY_LIST_USERS_STATUS_REQUEST = 522,
+            CID_BUDDY_LIST_USERS_STATUS_RESPONSE = 523,
+            CID_BUDDY_LIST_CHANGE_AVATAR_REQUEST = 524,
+            CID_BUDDY_LIST_CHANGE_AVATAR_RESPONSE = 525,
+            CID_BUDDY_LIST_PC_LOGIN_STATUS_NOTIFY = 526,
+            CID_BUDDY_LIST_REMOVE_SESSION_NOTIFY = 527,
+            CID_BUDDY_LIST_DEPARTMENT_REQUEST = 528,
+            CID_BUDDY_LIST_DEPARTMENT_RESPONSE = 529,
+            CID_BUDDY_LIST_AVATAR_CHANGED_NOTIFY = 530,
+            CID_BUDDY_LIST_CHANGE_SIGN_INFO_REQUEST = 531,
+            CID_BUDDY_LIST_CHANGE_SIGN_INFO_RESPONSE = 532,
+            CID_BUDDY_LIST_SIGN_INFO_CHANGED_NOTIFY = 533
+        }
+
+        enum MessageCmdID {
+            CID_MSG_DATA = 769,
+            CID_MSG_DATA_ACK = 770,
+            CID_MSG_READ_ACK = 771,
+            CID_MSG_READ_NOTIFY = 772,
+            CID_MSG_TIME_REQUEST = 773,
+            CID_MSG_TIME_RESPONSE = 774,
+            CID_MSG_UNREAD_CNT_REQUEST = 775,
+            CID_MSG_UNREAD_CNT_RESPONSE = 776,
+            CID_MSG_LIST_REQUEST = 777,
+            CID_MSG_LIST_RESPONSE = 778,
+            CID_MSG_GET_LATEST_MSG_ID_REQ = 779,
+            CID_MSG_GET_LATEST_MSG_ID_RSP = 780,
+            CID_MSG_GET_BY_MSG_ID_REQ = 781,
+            CID_MSG_GET_BY_MSG_ID_RES = 782
+        }
+
+        enum GroupCmdID {
+            CID_GROUP_NORMAL_LIST_REQUEST = 1025,
+            CID_GROUP_NORMAL_LIST_RESPONSE = 1026,
+            CID_GROUP_INFO_REQUEST = 1027,
+            CID_GROUP_INFO_RESPONSE = 1028,
+            CID_GROUP_CREATE_REQUEST = 1029,
+            CID_GROUP_CREATE_RESPONSE = 1030,
+            CID_GROUP_CHANGE_MEMBER_REQUEST = 1031,
+            CID_GROUP_CHANGE_MEMBER_RESPONSE = 1032,
+            CID_GROUP_SHIELD_GROUP_REQUEST = 1033,
+            CID_GROUP_SHIELD_GROUP_RESPONSE = 1034,
+            CID_GROUP_CHANGE_MEMBER_NOTIFY = 1035
+        }
+
+        enum FileCmdID {
+            CID_FILE_LOGIN_REQ = 1281,
+            CID_FILE_LOGIN_RES = 1282,
+            CID_FILE_STATE = 1283,
+            CID_FILE_PULL_DATA_REQ = 1284,
+            CID_FILE_PULL_DATA_RSP = 1285,
+            CID_FILE_REQUEST = 1286,
+            CID_FILE_RESPONSE = 1287,
+            CID_FILE_NOTIFY = 1288,
+            CID_FILE_HAS_OFFLINE_REQ = 1289,
+            CID_FILE_HAS_OFFLINE_RES = 1290,
+            CID_FILE_ADD_OFFLINE_REQ = 1291,
+            CID_FILE_DEL_OFFLINE_REQ = 1292
+        }
+
+        enum SwitchServiceCmdID {
+            CID_SWITCH_P2P_CMD = 1537
+        }
+
+        enum OtherCmdID {
+            CID_OTHER_HEARTBEAT = 1793,
+            CID_OTHER_STOP_RECV_PACKET = 1794,
+            CID_OTHER_VALIDATE_REQ = 1795,
+            CID_OTHER_VALIDATE_RSP = 1796,
+            CID_OTHER_GET_DEVICE_TOKEN_REQ = 1797,
+            CID_OTHER_GET_DEVICE_TOKEN_RSP = 1798,
+            CID_OTHER_ROLE_SET = 1799,
+            CID_OTHER_ONLINE_USER_INFO = 1800,
+            CID_OTHER_MSG_SERV_INFO = 1801,
+            CID_OTHER_USER_STATUS_UPDATE = 1802,
+            CID_OTHER_USER_CNT_UPDATE = 1803,
+            CID_OTHER_SERVER_KICK_USER = 1805,
+            CID_OTHER_LOGIN_STATUS_NOTIFY = 1806,
+            CID_OTHER_PUSH_TO_USER_REQ = 1807,
+            CID_OTHER_PUSH_TO_USER_RSP = 1808,
+            CID_OTHER_GET_SHIELD_REQ = 1809,
+            CID_OTHER_GET_SHIELD_RSP = 1810,
+            CID_OTHER_FILE_TRANSFER_REQ = 1841,
+            CID_OTHER_FILE_TRANSFER_RSP = 1842,
+            CID_OTHER_FILE_SERVER_IP_REQ = 1843,
+            CID_OTHER_FILE_SERVER_IP_RSP = 1844
+        }
+
+        enum ResultType {
+            REFUSE_REASON_NONE = 0,
+            REFUSE_REASON_NO_MSG_SERVER = 1,
+            REFUSE_REASON_MSG_SERVER_FULL = 2,
+            REFUSE_REASON_NO_DB_SERVER = 3,
+            REFUSE_REASON_NO_LOGIN_SERVER = 4,
+            REFUSE_REASON_NO_ROUTE_SERVER = 5,
+            REFUSE_REASON_DB_VALIDATE_FAILED = 6,
+            REFUSE_REASON_VERSION_TOO_OLD = 7
+        }
+
+        enum KickReasonType {
+            KICK_REASON_DUPLICATE_USER = 1,
+            KICK_REASON_MOBILE_KICK = 2
+        }
+
+        enum OnlineListType {
+            ONLINE_LIST_TYPE_FRIEND_LIST = 1
+        }
+
+        enum UserStatType {
+            USER_STATUS_ONLINE = 1,
+            USER_STATUS_OFFLINE = 2,
+            USER_STATUS_LEAVE = 3
+        }
+
+        enum SessionType {
+            SESSION_TYPE_SINGLE = 1,
+            SESSION_TYPE_GROUP = 2
+        }
+
+        enum MsgType {
+            MSG_TYPE_SINGLE_TEXT = 1,
+            MSG_TYPE_SINGLE_AUDIO = 2,
+            MSG_TYPE_GROUP_TEXT = 17,
+            MSG_TYPE_GROUP_AUDIO = 18
+        }
+
+        enum ClientType {
+            CLIENT_TYPE_WINDOWS = 1,
+            CLIENT_TYPE_MAC = 2,
+            CLIENT_TYPE_IOS = 17,
+            CLIENT_TYPE_ANDROID = 18
+        }
+
+        enum GroupType {
+            GROUP_TYPE_NORMAL = 1,
+            GROUP_TYPE_TMP = 2
+        }
+
+        enum GroupModifyType {
+            GROUP_MODIFY_TYPE_ADD = 1,
+            GROUP_MODIFY_TYPE_DEL = 2
+        }
+
+        enum TransferFileType {
+            FILE_TYPE_ONLINE = 1,
+            FILE_TYPE_OFFLINE = 2
+        }
+
+        enum ClientFileState {
+            CLIENT_FILE_PEER_READY = 0,
+            CLIENT_FILE_CANCEL = 1,
+            CLIENT_FILE_REFUSE = 2,
+            CLIENT_FILE_DONE = 3
+        }
+
+        enum ClientFileRole {
+            CLIENT_REALTIME_SENDER = 1,
+            CLIENT_REALTIME_RECVER = 2,
+            CLIENT_OFFLINE_UPLOAD = 3,
+            CLIENT_OFFLINE_DOWNLOAD = 4
+        }
+
+        enum FileServerError {
+            FILE_SERVER_ERRNO_OK = 0,
+            FILE_SERVER_ERRNO_CREATE_TASK_ID_ERROR = 1,
+            FILE_SERVER_ERRNO_CREATE_TASK_ERROR = 2,
+            FILE_SERVER_ERRNO_LOGIN_INVALID_TOKEN = 3,
+            FILE_SERVER_ERRNO_INVALID_USER_FOR_TASK = 4,
+            FILE_SERVER_ERRNO_PULL_DATA_WITH_INVALID_TASK_ID = 5,
+            FILE_SERVER_ERRNO_PULL_DATA_ILLIEAGE_USER = 6,
+            FILE_SERVER_ERRNO_PULL_DATA_MKDIR_ERROR = 7,
+            FILE_SERVER_ERRNO_PULL_DATA_OPEN_FILE_ERROR = 8,
+            FILE_SERVER_ERRNO_PULL_DATA_READ_FILE_HEADER_ERROR = 9,
+            FILE_SERVER_ERRNO_PULL_DATA_ALLOC_MEM_ERROR = 10,
+            FILE_SERVER_ERRNO_PULL_DATA_SEEK_OFFSET_ERROR = 11,
+            FILE_SERVER_ERRNO_PULL_DATA_FINISHED = 12
+        }
+
+        enum SessionStatusType {
+            SESSION_STATUS_OK = 0,
+            SESSION_STATUS_DELETE = 1
+        }
+
+        enum DepartmentStatusType {
+            DEPT_STATUS_OK = 0,
+            DEPT_STATUS_DELETE = 1
+        }
+
+        class IpAddr {
+            constructor(properties?: IM.BaseDefine.IpAddr.$Properties);
+            ip: string;
+            port: number;
+            static encode(message: IM.BaseDefine.IpAddr.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.IpAddr;
+        }
+
+        namespace IpAddr {
+            interface $Properties {
+                ip: string;
+                port: number;
+            }
+        }
+
+        class UserInfo {
+            constructor(properties?: IM.BaseDefine.UserInfo.$Properties);
+            userId: number;
+            userGender: number;
+            userNickName: string;
+            avatarUrl: string;
+            departmentId: number;
+            email: string;
+            userRealName: string;
+            userTel: string;
+            userDomain: string;
+            status: number;
+            signInfo?: string | undefined;
+            static encode(message: IM.BaseDefine.UserInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.UserInfo;
+        }
+
+        namespace UserInfo {
+            interface $Properties {
+                userId: number;
+                userGender: number;
+                userNickName: string;
+                avatarUrl: string;
+                departmentId: number;
+                email: string;
+                userRealName: string;
+                userTel: string;
+                userDomain: string;
+                status: number;
+                signInfo?: string | undefined;
+            }
+        }
+
+        class ContactSessionInfo {
+            constructor(properties?: IM.BaseDefine.ContactSessionInfo.$Properties);
+            sessionId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionStatus: IM.BaseDefine.SessionStatusType;
+            updatedTime: number;
+            latestMsgId: number;
+            latestMsgData: Uint8Array;
+            latestMsgType: IM.BaseDefine.MsgType;
+            latestMsgFromUserId: number;
+            static encode(message: IM.BaseDefine.ContactSessionInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.ContactSessionInfo;
+        }
+
+        namespace ContactSessionInfo {
+            interface $Properties {
+                sessionId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionStatus: IM.BaseDefine.SessionStatusType;
+                updatedTime: number;
+                latestMsgId: number;
+                latestMsgData: Uint8Array;
+                latestMsgType: IM.BaseDefine.MsgType;
+                latestMsgFromUserId: number;
+            }
+        }
+
+        class UserStat {
+            constructor(properties?: IM.BaseDefine.UserStat.$Properties);
+            userId: number;
+            status: IM.BaseDefine.UserStatType;
+            static encode(message: IM.BaseDefine.UserStat.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.UserStat;
+        }
+
+        namespace UserStat {
+            interface $Properties {
+                userId: number;
+                status: IM.BaseDefine.UserStatType;
+            }
+        }
+
+        class ServerUserStat {
+            constructor(properties?: IM.BaseDefine.ServerUserStat.$Properties);
+            userId: number;
+            status: IM.BaseDefine.UserStatType;
+            clientType: IM.BaseDefine.ClientType;
+            static encode(message: IM.BaseDefine.ServerUserStat.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.ServerUserStat;
+        }
+
+        namespace ServerUserStat {
+            interface $Properties {
+                userId: number;
+                status: IM.BaseDefine.UserStatType;
+                clientType: IM.BaseDefine.ClientType;
+            }
+        }
+
+        class UnreadInfo {
+            constructor(properties?: IM.BaseDefine.UnreadInfo.$Properties);
+            sessionId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            unreadCnt: number;
+            latestMsgId: number;
+            latestMsgData: Uint8Array;
+            latestMsgType: IM.BaseDefine.MsgType;
+            latestMsgFromUserId: number;
+            static encode(message: IM.BaseDefine.UnreadInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.UnreadInfo;
+        }
+
+        namespace UnreadInfo {
+            interface $Properties {
+                sessionId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                unreadCnt: number;
+                latestMsgId: number;
+                latestMsgData: Uint8Array;
+                latestMsgType: IM.BaseDefine.MsgType;
+                latestMsgFromUserId: number;
+            }
+        }
+
+        class MsgInfo {
+            constructor(properties?: IM.BaseDefine.MsgInfo.$Properties);
+            msgId: number;
+            fromSessionId: number;
+            createTime: number;
+            msgType: IM.BaseDefine.MsgType;
+            msgData: Uint8Array;
+            static encode(message: IM.BaseDefine.MsgInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.MsgInfo;
+        }
+
+        namespace MsgInfo {
+            interface $Properties {
+                msgId: number;
+                fromSessionId: number;
+                createTime: number;
+                msgType: IM.BaseDefine.MsgType;
+                msgData: Uint8Array;
+            }
+        }
+
+        class GroupVersionInfo {
+            constructor(properties?: IM.BaseDefine.GroupVersionInfo.$Properties);
+            groupId: number;
+            version: number;
+            static encode(message: IM.BaseDefine.GroupVersionInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.GroupVersionInfo;
+        }
+
+        namespace GroupVersionInfo {
+            interface $Properties {
+                groupId: number;
+                version: number;
+            }
+        }
+
+        class GroupInfo {
+            constructor(properties?: IM.BaseDefine.GroupInfo.$Properties);
+            groupId: number;
+            version: number;
+            groupName: string;
+            groupAvatar: string;
+            groupCreatorId: number;
+            groupType: IM.BaseDefine.GroupType;
+            shieldStatus: number;
+            groupMemberList: number[];
+            static encode(message: IM.BaseDefine.GroupInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.GroupInfo;
+        }
+
+        namespace GroupInfo {
+            interface $Properties {
+                groupId: number;
+                version: number;
+                groupName: string;
+                groupAvatar: string;
+                groupCreatorId: number;
+                groupType: IM.BaseDefine.GroupType;
+                shieldStatus: number;
+                groupMemberList?: readonly number[] | undefined;
+            }
+        }
+
+        class UserTokenInfo {
+            constructor(properties?: IM.BaseDefine.UserTokenInfo.$Properties);
+            userId: number;
+            userType: IM.BaseDefine.ClientType;
+            token: string;
+            pushCount: number;
+            pushType: number;
+            static encode(message: IM.BaseDefine.UserTokenInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.UserTokenInfo;
+        }
+
+        namespace UserTokenInfo {
+            interface $Properties {
+                userId: number;
+                userType: IM.BaseDefine.ClientType;
+                token: string;
+                pushCount: number;
+                pushType: number;
+            }
+        }
+
+        class PushResult {
+            constructor(properties?: IM.BaseDefine.PushResult.$Properties);
+            userToken: string;
+            resultCode: number;
+            static encode(message: IM.BaseDefine.PushResult.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.PushResult;
+        }
+
+        namespace PushResult {
+            interface $Properties {
+                userToken: string;
+                resultCode: number;
+            }
+        }
+
+        class ShieldStatus {
+            constructor(properties?: IM.BaseDefine.ShieldStatus.$Properties);
+            userId: number;
+            groupId: number;
+            shieldStatus: number;
+            static encode(message: IM.BaseDefine.ShieldStatus.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.ShieldStatus;
+        }
+
+        namespace ShieldStatus {
+            interface $Properties {
+                userId: number;
+                groupId: number;
+                shieldStatus: number;
+            }
+        }
+
+        class OfflineFileInfo {
+            constructor(properties?: IM.BaseDefine.OfflineFileInfo.$Properties);
+            fromUserId: number;
+            taskId: string;
+            fileName: string;
+            fileSize: number;
+            static encode(message: IM.BaseDefine.OfflineFileInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.OfflineFileInfo;
+        }
+
+        namespace OfflineFileInfo {
+            interface $Properties {
+                fromUserId: number;
+                taskId: string;
+                fileName: string;
+                fileSize: number;
+            }
+        }
+
+        class DepartInfo {
+            constructor(properties?: IM.BaseDefine.DepartInfo.$Properties);
+            deptId: number;
+            priority: number;
+            deptName: string;
+            parentDeptId: number;
+            deptStatus: IM.BaseDefine.DepartmentStatusType;
+            static encode(message: IM.BaseDefine.DepartInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.DepartInfo;
+        }
+
+        namespace DepartInfo {
+            interface $Properties {
+                deptId: number;
+                priority: number;
+                deptName: string;
+                parentDeptId: number;
+                deptStatus: IM.BaseDefine.DepartmentStatusType;
+            }
+        }
+
+        class PushShieldStatus {
+            constructor(properties?: IM.BaseDefine.PushShieldStatus.$Properties);
+            userId: number;
+            shieldStatus: number;
+            static encode(message: IM.BaseDefine.PushShieldStatus.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.PushShieldStatus;
+        }
+
+        namespace PushShieldStatus {
+            interface $Properties {
+                userId: number;
+                shieldStatus: number;
+            }
+        }
+    }
+
+    namespace Buddy {
+
+        class IMRecentContactSessionReq {
+            constructor(properties?: IM.Buddy.IMRecentContactSessionReq.$Properties);
+            userId: number;
+            latestUpdateTime: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMRecentContactSessionReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRecentContactSessionReq;
+        }
+
+        namespace IMRecentContactSessionReq {
+            interface $Properties {
+                userId: number;
+                latestUpdateTime: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMRecentContactSessionRsp {
+            constructor(properties?: IM.Buddy.IMRecentContactSessionRsp.$Properties);
+            userId: number;
+            contactSessionList: IM.BaseDefine.ContactSessionInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMRecentContactSessionRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRecentContactSessionRsp;
+        }
+
+        namespace IMRecentContactSessionRsp {
+            interface $Properties {
+                userId: number;
+                contactSessionList?: readonly IM.BaseDefine.ContactSessionInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUserStatNotify {
+            constructor(properties?: IM.Buddy.IMUserStatNotify.$Properties);
+            userStat: IM.BaseDefine.UserStat;
+            static encode(message: IM.Buddy.IMUserStatNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUserStatNotify;
+        }
+
+        namespace IMUserStatNotify {
+            interface $Properties {
+                userStat: IM.BaseDefine.UserStat.$Properties;
+            }
+        }
+
+        class IMUsersInfoReq {
+            constructor(properties?: IM.Buddy.IMUsersInfoReq.$Properties);
+            userId: number;
+            userIdList: number[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMUsersInfoReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUsersInfoReq;
+        }
+
+        namespace IMUsersInfoReq {
+            interface $Properties {
+                userId: number;
+                userIdList?: readonly number[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUsersInfoRsp {
+            constructor(properties?: IM.Buddy.IMUsersInfoRsp.$Properties);
+            userId: number;
+            userInfoList: IM.BaseDefine.UserInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMUsersInfoRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUsersInfoRsp;
+        }
+
+        namespace IMUsersInfoRsp {
+            interface $Properties {
+                userId: number;
+                userInfoList?: readonly IM.BaseDefine.UserInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMRemoveSessionReq {
+            constructor(properties?: IM.Buddy.IMRemoveSessionReq.$Properties);
+            userId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMRemoveSessionReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRemoveSessionReq;
+        }
+
+        namespace IMRemoveSessionReq {
+            interface $Properties {
+                userId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMRemoveSessionRsp {
+            constructor(properties?: IM.Buddy.IMRemoveSessionRsp.$Properties);
+            userId: number;
+            resultCode: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMRemoveSessionRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRemoveSessionRsp;
+        }
+
+        namespace IMRemoveSessionRsp {
+            interface $Properties {
+                userId: number;
+                resultCode: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMAllUserReq {
+            constructor(properties?: IM.Buddy.IMAllUserReq.$Properties);
+            userId: number;
+            latestUpdateTime: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMAllUserReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMAllUserReq;
+        }
+
+        namespace IMAllUserReq {
+            interface $Properties {
+                userId: number;
+                latestUpdateTime: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMAllUserRsp {
+            constructor(properties?: IM.Buddy.IMAllUserRsp.$Properties);
+            userId: number;
+            latestUpdateTime: number;
+            userList: IM.BaseDefine.UserInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMAllUserRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMAllUserRsp;
+        }
+
+        namespace IMAllUserRsp {
+            interface $Properties {
+                userId: number;
+                latestUpdateTime: number;
+                userList?: readonly IM.BaseDefine.UserInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUsersStatReq {
+            constructor(properties?: IM.Buddy.IMUsersStatReq.$Properties);
+            userId: number;
+            userIdList: number[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMUsersStatReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUsersStatReq;
+        }
+
+        namespace IMUsersStatReq {
+            interface $Properties {
+                userId: number;
+                userIdList?: readonly number[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUsersStatRsp {
+            constructor(properties?: IM.Buddy.IMUsersStatRsp.$Properties);
+            userId: number;
+            userStatList: IM.BaseDefine.UserStat[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMUsersStatRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUsersStatRsp;
+        }
+
+        namespace IMUsersStatRsp {
+            interface $Properties {
+                userId: number;
+                userStatList?: readonly IM.BaseDefine.UserStat.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMChangeAvatarReq {
+            constructor(properties?: IM.Buddy.IMChangeAvatarReq.$Properties);
+            userId: number;
+            avatarUrl: string;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMChangeAvatarReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMChangeAvatarReq;
+        }
+
+        namespace IMChangeAvatarReq {
+            interface $Properties {
+                userId: number;
+                avatarUrl: string;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMChangeAvatarRsp {
+            constructor(properties?: IM.Buddy.IMChangeAvatarRsp.$Properties);
+            userId: number;
+            resultCode: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMChangeAvatarRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMChangeAvatarRsp;
+        }
+
+        namespace IMChangeAvatarRsp {
+            interface $Properties {
+                userId: number;
+                resultCode: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMPCLoginStatusNotify {
+            constructor(properties?: IM.Buddy.IMPCLoginStatusNotify.$Properties);
+            userId: number;
+            loginStat: IM.BaseDefine.UserStatType;
+            static encode(message: IM.Buddy.IMPCLoginStatusNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMPCLoginStatusNotify;
+        }
+
+        namespace IMPCLoginStatusNotify {
+            interface $Properties {
+                userId: number;
+                loginStat: IM.BaseDefine.UserStatType;
+            }
+        }
+
+        class IMRemoveSessionNotify {
+            constructor(properties?: IM.Buddy.IMRemoveSessionNotify.$Properties);
+            userId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            static encode(message: IM.Buddy.IMRemoveSessionNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRemoveSessionNotify;
+        }
+
+        namespace IMRemoveSessionNotify {
+            interface $Properties {
+                userId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+            }
+        }
+
+        class IMDepartmentReq {
+            constructor(properties?: IM.Buddy.IMDepartmentReq.$Properties);
+            userId: number;
+            latestUpdateTime: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMDepartmentReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMDepartmentReq;
+        }
+
+        namespace IMDepartmentReq {
+            interface $Properties {
+                userId: number;
+                latestUpdateTime: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMDepartmentRsp {
+            constructor(properties?: IM.Buddy.IMDepartmentRsp.$Properties);
+            userId: number;
+            latestUpdateTime: number;
+            deptList: IM.BaseDefine.DepartInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMDepartmentRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMDepartmentRsp;
+        }
+
+        namespace IMDepartmentRsp {
+            interface $Properties {
+                userId: number;
+                latestUpdateTime: number;
+                deptList?: readonly IM.BaseDefine.DepartInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMAvatarChangedNotify {
+            constructor(properties?: IM.Buddy.IMAvatarChangedNotify.$Properties);
+            changedUserId: number;
+            avatarUrl: string;
+            static encode(message: IM.Buddy.IMAvatarChangedNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMAvatarChangedNotify;
+        }
+
+        namespace IMAvatarChangedNotify {
+            interface $Properties {
+                changedUserId: number;
+                avatarUrl: string;
+            }
+        }
+
+        class IMChangeSignInfoReq {
+            constructor(properties?: IM.Buddy.IMChangeSignInfoReq.$Properties);
+            userId: number;
+            signInfo: string;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMChangeSignInfoReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMChangeSignInfoReq;
+        }
+
+        namespace IMChangeSignInfoReq {
+            interface $Properties {
+                userId: number;
+                signInfo: string;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMChangeSignInfoRsp {
+            constructor(properties?: IM.Buddy.IMChangeSignInfoRsp.$Properties);
+            userId: number;
+            resultCode: number;
+            signInfo?: string | undefined;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMChangeSignInfoRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMChangeSignInfoRsp;
+        }
+
+        namespace IMChangeSignInfoRsp {
+            interface $Properties {
+                userId: number;
+                resultCode: number;
+                signInfo?: string | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMSignInfoChangedNotify {
+            constructor(properties?: IM.Buddy.IMSignInfoChangedNotify.$Properties);
+            changedUserId: number;
+            signInfo: string;
+            static encode(message: IM.Buddy.IMSignInfoChangedNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMSignInfoChangedNotify;
+        }
+
+        namespace IMSignInfoChangedNotify {
+            interface $Properties {
+                changedUserId: number;
+                signInfo: string;
+            }
+        }
+    }
+
+    namespace Cluster {
+
+        class IMHelloReq {
+            constructor(properties?: IM.Cluster.IMHelloReq.$Properties);
+            role: string;
+            name: string;
+            nonce: Uint8Array;
+            static encode(message: IM.Cluster.IMHelloReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMHelloReq;
+        }
+
+        namespace IMHelloReq {
+            interface $Properties {
+                role: string;
+                name: string;
+                nonce: Uint8Array;
+            }
+        }
+
+        class IMHelloRsp {
+            constructor(properties?: IM.Cluster.IMHelloRsp.$Properties);
+            role: string;
+            name: string;
+            nonce: Uint8Array;
+            proof: Uint8Array;
+            static encode(message: IM.Cluster.IMHelloRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMHelloRsp;
+        }
+
+        namespace IMHelloRsp {
+            interface $Properties {
+                role: string;
+                name: string;
+                nonce: Uint8Array;
+                proof: Uint8Array;
+            }
+        }
+
+        class IMHelloProof {
+            constructor(properties?: IM.Cluster.IMHelloProof.$Properties);
+            proof: Uint8Array;
+            static encode(message: IM.Cluster.IMHelloProof.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMHelloProof;
+        }
+
+        namespace IMHelloProof {
+            interface $Properties {
+                proof: Uint8Array;
+            }
+        }
+
+        class IMFailure {
+            constructor(properties?: IM.Cluster.IMFailure.$Properties);
+            code: string;
+            detail?: string | undefined;
+            static encode(message: IM.Cluster.IMFailure.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMFailure;
+        }
+
+        namespace IMFailure {
+            interface $Properties {
+                code: string;
+                detail?: string | undefined;
+            }
+        }
+
+        class IMDraining {
+            constructor(properties?: IM.Cluster.IMDraining.$Properties);
+            static encode(message: IM.Cluster.IMDraining.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMDraining;
+        }
+
+        namespace IMDraining {
+            interface $Properties {
+            }
+        }
+
+        class IMMsgServLoad {
+            constructor(properties?: IM.Cluster.IMMsgServLoad.$Properties);
+            ip1: string;
+            ip2: string;
+            port: number;
+            maxConnCnt: number;
+            curConnCnt: number;
+            draining: boolean;
+            hostName?: string | undefined;
+            static encode(message: IM.Cluster.IMMsgServLoad.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMsgServLoad;
+        }
+
+        namespace IMMsgServLoad {
+            interface $Properties {
+                ip1: string;
+                ip2: string;
+                port: number;
+                maxConnCnt: number;
+                curConnCnt: number;
+                draining: boolean;
+                hostName?: string | undefined;
+            }
+        }
+
+        class IMStoreMsgReq {
+            constructor(properties?: IM.Cluster.IMStoreMsgReq.$Properties);
+            fromUserId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            toSessionId: number;
+            msgType: IM.BaseDefine.MsgType;
+            msgData: Uint8Array;
+            sendId: Uint8Array;
+            static encode(message: IM.Cluster.IMStoreMsgReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMStoreMsgReq;
+        }
+
+        namespace IMStoreMsgReq {
+            interface $Properties {
+                fromUserId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                toSessionId: number;
+                msgType: IM.BaseDefine.MsgType;
+                msgData: Uint8Array;
+                sendId: Uint8Array;
+            }
+        }
+
+        class IMStoreMsgRsp {
+            constructor(properties?: IM.Cluster.IMStoreMsgRsp.$Properties);
+            msgId: number;
+            createTimeMs: number;
+            duplicate: boolean;
+            static encode(message: IM.Cluster.IMStoreMsgRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMStoreMsgRsp;
+        }
+
+        namespace IMStoreMsgRsp {
+            interface $Properties {
+                msgId: number;
+                createTimeMs: number;
+                duplicate: boolean;
+            }
+        }
+
+        class IMMarkReadReq {
+            constructor(properties?: IM.Cluster.IMMarkReadReq.$Properties);
+            userId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            msgId: number;
+            static encode(message: IM.Cluster.IMMarkReadReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMarkReadReq;
+        }
+
+        namespace IMMarkReadReq {
+            interface $Properties {
+                userId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+                msgId: number;
+            }
+        }
+
+        class IMMarkReadRsp {
+            constructor(properties?: IM.Cluster.IMMarkReadRsp.$Properties);
+            readMsgId: number;
+            moved: boolean;
+            static encode(message: IM.Cluster.IMMarkReadRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMarkReadRsp;
+        }
+
+        namespace IMMarkReadRsp {
+            interface $Properties {
+                readMsgId: number;
+                moved: boolean;
+            }
+        }
+
+        class IMUserGroupsReq {
+            constructor(properties?: IM.Cluster.IMUserGroupsReq.$Properties);
+            userId: number;
+            static encode(message: IM.Cluster.IMUserGroupsReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMUserGroupsReq;
+        }
+
+        namespace IMUserGroupsReq {
+            interface $Properties {
+                userId: number;
+            }
+        }
+
+        class IMUserGroupsRsp {
+            constructor(properties?: IM.Cluster.IMUserGroupsRsp.$Properties);
+            groupIdList: number[];
+            static encode(message: IM.Cluster.IMUserGroupsRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMUserGroupsRsp;
+        }
+
+        namespace IMUserGroupsRsp {
+            interface $Properties {
+                groupIdList?: readonly number[] | undefined;
+            }
+        }
+
+        class IMInterest {
+            constructor(properties?: IM.Cluster.IMInterest.$Properties);
+            reset: boolean;
+            usersIn: number[];
+            usersOut: number[];
+            groupsIn: number[];
+            groupsOut: number[];
+            static encode(message: IM.Cluster.IMInterest.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMInterest;
+        }
+
+        namespace IMInterest {
+            interface $Properties {
+                reset: boolean;
+                usersIn?: readonly number[] | undefined;
+                usersOut?: readonly number[] | undefined;
+                groupsIn?: readonly number[] | undefined;
+                groupsOut?: readonly number[] | undefined;
+            }
+        }
+
+        class IMInterestRsp {
+            constructor(properties?: IM.Cluster.IMInterestRsp.$Properties);
+            static encode(message: IM.Cluster.IMInterestRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMInterestRsp;
+        }
+
+        namespace IMInterestRsp {
+            interface $Properties {
+            }
+        }
+
+        class IMPublish {
+            constructor(properties?: IM.Cluster.IMPublish.$Properties);
+            userIdList: number[];
+            groupId?: number | undefined;
+            frame: Uint8Array;
+            onlyClass?: IM.Cluster.DeviceClass | undefined;
+            everyone?: boolean | undefined;
+            static encode(message: IM.Cluster.IMPublish.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMPublish;
+        }
+
+        namespace IMPublish {
+            interface $Properties {
+                userIdList?: readonly number[] | undefined;
+                groupId?: number | undefined;
+                frame: Uint8Array;
+                onlyClass?: IM.Cluster.DeviceClass | undefined;
+                everyone?: boolean | undefined;
+            }
+        }
+
+        enum DeviceClass {
+            DEVICE_CLASS_PC = 1,
+            DEVICE_CLASS_MOBILE = 2
+        }
+
+        class IMKickOlder {
+            constructor(properties?: IM.Cluster.IMKickOlder.$Properties);
+            userId: number;
+            clientType: IM.BaseDefine.ClientType;
+            reason: IM.BaseDefine.KickReasonType;
+            beganMs: number;
+            server: string;
+            static encode(message: IM.Cluster.IMKickOlder.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMKickOlder;
+        }
+
+        namespace IMKickOlder {
+            interface $Properties {
+                userId: number;
+                clientType: IM.BaseDefine.ClientType;
+                reason: IM.BaseDefine.KickReasonType;
+                beganMs: number;
+                server: string;
+            }
+        }
+
+        class IMGroupMembersChanged {
+            constructor(properties?: IM.Cluster.IMGroupMembersChanged.$Properties);
+            groupId: number;
+            joined: number[];
+            left: number[];
+            static encode(message: IM.Cluster.IMGroupMembersChanged.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMGroupMembersChanged;
+        }
+
+        namespace IMGroupMembersChanged {
+            interface $Properties {
+                groupId: number;
+                joined?: readonly number[] | undefined;
+                left?: readonly number[] | undefined;
+            }
+        }
+    }
+
+    namespace File {
+
+        class IMFileLoginReq {
+            constructor(properties?: IM.File.IMFileLoginReq.$Properties);
+            userId: number;
+            taskId: string;
+            fileRole: IM.BaseDefine.ClientFileRole;
+            static encode(message: IM.File.IMFileLoginReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFileLoginReq;
+        }
+
+        namespace IMFileLoginReq {
+            interface $Properties {
+                userId: number;
+                taskId: string;
+                fileRole: IM.BaseDefine.ClientFileRole;
+            }
+        }
+
+        class IMFileLoginRsp {
+            constructor(properties?: IM.File.IMFileLoginRsp.$Properties);
+            resultCode: number;
+            taskId: string;
+            static encode(message: IM.File.IMFileLoginRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFileLoginRsp;
+        }
+
+        namespace IMFileLoginRsp {
+            interface $Properties {
+                resultCode: number;
+                taskId: string;
+            }
+        }
+
+        class IMFileState {
+            constructor(properties?: IM.File.IMFileState.$Properties);
+            state: IM.BaseDefine.ClientFileState;
+            taskId: string;
+            userId: number;
+            static encode(message: IM.File.IMFileState.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFileState;
+        }
+
+        namespace IMFileState {
+            interface $Properties {
+                state: IM.BaseDefine.ClientFileState;
+                taskId: string;
+                userId: number;
+            }
+        }
+
+        class IMFilePullDataReq {
+            constructor(properties?: IM.File.IMFilePullDataReq.$Properties);
+            taskId: string;
+            userId: number;
+            transMode: IM.BaseDefine.TransferFileType;
+            offset: number;
+            dataSize: number;
+            static encode(message: IM.File.IMFilePullDataReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFilePullDataReq;
+        }
+
+        namespace IMFilePullDataReq {
+            interface $Properties {
+                taskId: string;
+                userId: number;
+                transMode: IM.BaseDefine.TransferFileType;
+                offset: number;
+                dataSize: number;
+            }
+        }
+
+        class IMFilePullDataRsp {
+            constructor(properties?: IM.File.IMFilePullDataRsp.$Properties);
+            resultCode: number;
+            taskId: string;
+            userId: number;
+            offset: number;
+            fileData: Uint8Array;
+            static encode(message: IM.File.IMFilePullDataRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFilePullDataRsp;
+        }
+
+        namespace IMFilePullDataRsp {
+            interface $Properties {
+                resultCode: number;
+                taskId: string;
+                userId: number;
+                offset: number;
+                fileData: Uint8Array;
+            }
+        }
+
+        class IMFileReq {
+            constructor(properties?: IM.File.IMFileReq.$Properties);
+            fromUserId: number;
+            toUserId: number;
+            fileName: string;
+            fileSize: number;
+            transMode: IM.BaseDefine.TransferFileType;
+            static encode(message: IM.File.IMFileReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFileReq;
+        }
+
+        namespace IMFileReq {
+            interface $Properties {
+                fromUserId: number;
+                toUserId: number;
+                fileName: string;
+                fileSize: number;
+                transMode: IM.BaseDefine.TransferFileType;
+            }
+        }
+
+        class IMFileRsp {
+            constructor(properties?: IM.File.IMFileRsp.$Properties);
+            resultCode: number;
+            fromUserId: number;
+            toUserId: number;
+            fileName: string;
+            taskId: string;
+            ipAddrList: IM.BaseDefine.IpAddr[];
+            transMode: IM.BaseDefine.TransferFileType;
+            static encode(message: IM.File.IMFileRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFileRsp;
+        }
+
+        namespace IMFileRsp {
+            interface $Properties {
+                resultCode: number;
+                fromUserId: number;
+                toUserId: number;
+                fileName: string;
+                taskId: string;
+                ipAddrList?: readonly IM.BaseDefine.IpAddr.$Properties[] | undefined;
+                transMode: IM.BaseDefine.TransferFileType;
+            }
+        }
+
+        class IMFileNotify {
+            constructor(properties?: IM.File.IMFileNotify.$Properties);
+            fromUserId: number;
+            toUserId: number;
+            fileName: string;
+            fileSize: number;
+            taskId: string;
+            ipAddrList: IM.BaseDefine.IpAddr[];
+            transMode: IM.BaseDefine.TransferFileType;
+            offlineReady: number;
+            static encode(message: IM.File.IMFileNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFileNotify;
+        }
+
+        namespace IMFileNotify {
+            interface $Properties {
+                fromUserId: number;
+                toUserId: number;
+                fileName: string;
+                fileSize: number;
+                taskId: string;
+                ipAddrList?: readonly IM.BaseDefine.IpAddr.$Properties[] | undefined;
+                transMode: IM.BaseDefine.TransferFileType;
+                offlineReady: number;
+            }
+        }
+
+        class IMFileHasOfflineReq {
+            constructor(properties?: IM.File.IMFileHasOfflineReq.$Properties);
+            userId: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.File.IMFileHasOfflineReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFileHasOfflineReq;
+        }
+
+        namespace IMFileHasOfflineReq {
+            interface $Properties {
+                userId: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMFileHasOfflineRsp {
+            constructor(properties?: IM.File.IMFileHasOfflineRsp.$Properties);
+            userId: number;
+            offlineFileList: IM.BaseDefine.OfflineFileInfo[];
+            ipAddrList: IM.BaseDefine.IpAddr[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.File.IMFileHasOfflineRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFileHasOfflineRsp;
+        }
+
+        namespace IMFileHasOfflineRsp {
+            interface $Properties {
+                userId: number;
+                offlineFileList?: readonly IM.BaseDefine.OfflineFileInfo.$Properties[] | undefined;
+                ipAddrList?: readonly IM.BaseDefine.IpAddr.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMFileAddOfflineReq {
+            constructor(properties?: IM.File.IMFileAddOfflineReq.$Properties);
+            fromUserId: number;
+            toUserId: number;
+            taskId: string;
+            fileName: string;
+            fileSize: number;
+            static encode(message: IM.File.IMFileAddOfflineReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFileAddOfflineReq;
+        }
+
+        namespace IMFileAddOfflineReq {
+            interface $Properties {
+                fromUserId: number;
+                toUserId: number;
+                taskId: string;
+                fileName: string;
+                fileSize: number;
+            }
+        }
+
+        class IMFileDelOfflineReq {
+            constructor(properties?: IM.File.IMFileDelOfflineReq.$Properties);
+            fromUserId: number;
+            toUserId: number;
+            taskId: string;
+            static encode(message: IM.File.IMFileDelOfflineReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFileDelOfflineReq;
+        }
+
+        namespace IMFileDelOfflineReq {
+            interface $Properties {
+                fromUserId: number;
+                toUserId: number;
+                taskId: string;
+            }
+        }
+    }
+
+    namespace Group {
+
+        class IMNormalGroupListReq {
+            constructor(properties?: IM.Group.IMNormalGroupListReq.$Properties);
+            userId: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Group.IMNormalGroupListReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Group.IMNormalGroupListReq;
+        }
+
+        namespace IMNormalGroupListReq {
+            interface $Properties {
+                userId: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMNormalGroupListRsp {
+            constructor(properties?: IM.Group.IMNormalGroupListRsp.$Properties);
+            userId: number;
+            groupVersionList: IM.BaseDefine.GroupVersionInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Group.IMNormalGroupListRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Group.IMNormalGroupListRsp;
+        }
+
+        namespace IMNormalGroupListRsp {
+            interface $Properties {
+                userId: number;
+                groupVersionList?: readonly IM.BaseDefine.GroupVersionInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGroupInfoListReq {
+            constructor(properties?: IM.Group.IMGroupInfoListReq.$Properties);
+            userId: number;
+            groupVersionList: IM.BaseDefine.GroupVersionInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Group.IMGroupInfoListReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Group.IMGroupInfoListReq;
+        }
+
+        namespace IMGroupInfoListReq {
+            interface $Properties {
+                userId: number;
+                groupVersionList?: readonly IM.BaseDefine.GroupVersionInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGroupInfoListRsp {
+            constructor(properties?: IM.Group.IMGroupInfoListRsp.$Properties);
+            userId: number;
+            groupInfoList: IM.BaseDefine.GroupInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Group.IMGroupInfoListRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Group.IMGroupInfoListRsp;
+        }
+
+        namespace IMGroupInfoListRsp {
+            interface $Properties {
+                userId: number;
+                groupInfoList?: readonly IM.BaseDefine.GroupInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGroupCreateReq {
+            constructor(properties?: IM.Group.IMGroupCreateReq.$Properties);
+            userId: number;
+            groupType: IM.BaseDefine.GroupType;
+            groupName: string;
+            groupAvatar: string;
+            memberIdList: number[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Group.IMGroupCreateReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Group.IMGroupCreateReq;
+        }
+
+        namespace IMGroupCreateReq {
+            interface $Properties {
+                userId: number;
+                groupType: IM.BaseDefine.GroupType;
+                groupName: string;
+                groupAvatar: string;
+                memberIdList?: readonly number[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGroupCreateRsp {
+            constructor(properties?: IM.Group.IMGroupCreateRsp.$Properties);
+            userId: number;
+            resultCode: number;
+            groupId?: number | undefined;
+            groupName: string;
+            userIdList: number[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Group.IMGroupCreateRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Group.IMGroupCreateRsp;
+        }
+
+        namespace IMGroupCreateRsp {
+            interface $Properties {
+                userId: number;
+                resultCode: number;
+                groupId?: number | undefined;
+                groupName: string;
+                userIdList?: readonly number[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGroupChangeMemberReq {
+            constructor(properties?: IM.Group.IMGroupChangeMemberReq.$Properties);
+            userId: number;
+            changeType: IM.BaseDefine.GroupModifyType;
+            groupId: number;
+            memberIdList: number[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Group.IMGroupChangeMemberReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Group.IMGroupChangeMemberReq;
+        }
+
+        namespace IMGroupChangeMemberReq {
+            interface $Properties {
+                userId: number;
+                changeType: IM.BaseDefine.GroupModifyType;
+                groupId: number;
+                memberIdList?: readonly number[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGroupChangeMemberRsp {
+            constructor(properties?: IM.Group.IMGroupChangeMemberRsp.$Properties);
+            userId: number;
+            changeType: IM.BaseDefine.GroupModifyType;
+            resultCode: number;
+            groupId: number;
+            curUserIdList: number[];
+            chgUserIdList: number[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Group.IMGroupChangeMemberRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Group.IMGroupChangeMemberRsp;
+        }
+
+        namespace IMGroupChangeMemberRsp {
+            interface $Properties {
+                userId: number;
+                changeType: IM.BaseDefine.GroupModifyType;
+                resultCode: number;
+                groupId: number;
+                curUserIdList?: readonly number[] | undefined;
+                chgUserIdList?: readonly number[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGroupShieldReq {
+            constructor(properties?: IM.Group.IMGroupShieldReq.$Properties);
+            userId: number;
+            groupId: number;
+            shieldStatus: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Group.IMGroupShieldReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Group.IMGroupShieldReq;
+        }
+
+        namespace IMGroupShieldReq {
+            interface $Properties {
+                userId: number;
+                groupId: number;
+                shieldStatus: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGroupShieldRsp {
+            constructor(properties?: IM.Group.IMGroupShieldRsp.$Properties);
+            userId: number;
+            groupId: number;
+            resultCode: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Group.IMGroupShieldRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Group.IMGroupShieldRsp;
+        }
+
+        namespace IMGroupShieldRsp {
+            interface $Properties {
+                userId: number;
+                groupId: number;
+                resultCode: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGroupChangeMemberNotify {
+            constructor(properties?: IM.Group.IMGroupChangeMemberNotify.$Properties);
+            userId: number;
+            changeType: IM.BaseDefine.GroupModifyType;
+            groupId: number;
+            curUserIdList: number[];
+            chgUserIdList: number[];
+            static encode(message: IM.Group.IMGroupChangeMemberNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Group.IMGroupChangeMemberNotify;
+        }
+
+        namespace IMGroupChangeMemberNotify {
+            interface $Properties {
+                userId: number;
+                changeType: IM.BaseDefine.GroupModifyType;
+                groupId: number;
+                curUserIdList?: readonly number[] | undefined;
+                chgUserIdList?: readonly number[] | undefined;
+            }
+        }
+    }
+
+    namespace Login {
+
+        class IMMsgServReq {
+            constructor(properties?: IM.Login.IMMsgServReq.$Properties);
+            static encode(message: IM.Login.IMMsgServReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMMsgServReq;
+        }
+
+        namespace IMMsgServReq {
+            interface $Properties {
+            }
+        }
+
+        class IMMsgServRsp {
+            constructor(properties?: IM.Login.IMMsgServRsp.$Properties);
+            resultCode: IM.BaseDefine.ResultType;
+            priorIp?: string | undefined;
+            backipIp?: string | undefined;
+            port?: number | undefined;
+            static encode(message: IM.Login.IMMsgServRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMMsgServRsp;
+        }
+
+        namespace IMMsgServRsp {
+            interface $Properties {
+                resultCode: IM.BaseDefine.ResultType;
+                priorIp?: string | undefined;
+                backipIp?: string | undefined;
+                port?: number | undefined;
+            }
+        }
+
+        class IMLoginReq {
+            constructor(properties?: IM.Login.IMLoginReq.$Properties);
+            userName: string;
+            password: string;
+            onlineStatus: IM.BaseDefine.UserStatType;
+            clientType: IM.BaseDefine.ClientType;
+            clientVersion?: string | undefined;
+            capabilities: string[];
+            deviceId?: string | undefined;
+            deviceName?: string | undefined;
+            static encode(message: IM.Login.IMLoginReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMLoginReq;
+        }
+
+        namespace IMLoginReq {
+            interface $Properties {
+                userName: string;
+                password: string;
+                onlineStatus: IM.BaseDefine.UserStatType;
+                clientType: IM.BaseDefine.ClientType;
+                clientVersion?: string | undefined;
+                capabilities?: readonly string[] | undefined;
+                deviceId?: string | undefined;
+                deviceName?: string | undefined;
+            }
+        }
+
+        class IMLoginRes {
+            constructor(properties?: IM.Login.IMLoginRes.$Properties);
+            serverTime: number;
+            resultCode: IM.BaseDefine.ResultType;
+            resultString?: string | undefined;
+            onlineStatus?: IM.BaseDefine.UserStatType | undefined;
+            userInfo?: IM.BaseDefine.UserInfo | undefined;
+            capabilities: string[];
+            serverTimeMs?: number | undefined;
+            heartbeatS?: number | undefined;
+            frameSizeMax?: number | undefined;
+            static encode(message: IM.Login.IMLoginRes.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMLoginRes;
+        }
+
+        namespace IMLoginRes {
+            interface $Properties {
+                serverTime: number;
+                resultCode: IM.BaseDefine.ResultType;
+                resultString?: string | undefined;
+                onlineStatus?: IM.BaseDefine.UserStatType | undefined;
+                userInfo?: IM.BaseDefine.UserInfo.$Properties | undefined;
+                capabilities?: readonly string[] | undefined;
+                serverTimeMs?: number | undefined;
+                heartbeatS?: number | undefined;
+                frameSizeMax?: number | undefined;
+            }
+        }
+
+        class IMLogoutReq {
+            constructor(properties?: IM.Login.IMLogoutReq.$Properties);
+            static encode(message: IM.Login.IMLogoutReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMLogoutReq;
+        }
+
+        namespace IMLogoutReq {
+            interface $Properties {
+            }
+        }
+
+        class IMLogoutRsp {
+            constructor(properties?: IM.Login.IMLogoutRsp.$Properties);
+            resultCode: number;
+            static encode(message: IM.Login.IMLogoutRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMLogoutRsp;
+        }
+
+        namespace IMLogoutRsp {
+            interface $Properties {
+                resultCode: number;
+            }
+        }
+
+        class IMKickUser {
+            constructor(properties?: IM.Login.IMKickUser.$Properties);
+            userId: number;
+            kickReason: IM.BaseDefine.KickReasonType;
+            static encode(message: IM.Login.IMKickUser.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMKickUser;
+        }
+
+        namespace IMKickUser {
+            interface $Properties {
+                userId: number;
+                kickReason: IM.BaseDefine.KickReasonType;
+            }
+        }
+
+        class IMDeviceTokenReq {
+            constructor(properties?: IM.Login.IMDeviceTokenReq.$Properties);
+            userId: number;
+            deviceToken: string;
+            clientType?: IM.BaseDefine.ClientType | undefined;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Login.IMDeviceTokenReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMDeviceTokenReq;
+        }
+
+        namespace IMDeviceTokenReq {
+            interface $Properties {
+                userId: number;
+                deviceToken: string;
+                clientType?: IM.BaseDefine.ClientType | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMDeviceTokenRsp {
+            constructor(properties?: IM.Login.IMDeviceTokenRsp.$Properties);
+            userId: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Login.IMDeviceTokenRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMDeviceTokenRsp;
+        }
+
+        namespace IMDeviceTokenRsp {
+            interface $Properties {
+                userId: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMKickPCClientReq {
+            constructor(properties?: IM.Login.IMKickPCClientReq.$Properties);
+            userId: number;
+            static encode(message: IM.Login.IMKickPCClientReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMKickPCClientReq;
+        }
+
+        namespace IMKickPCClientReq {
+            interface $Properties {
+                userId: number;
+            }
+        }
+
+        class IMKickPCClientRsp {
+            constructor(properties?: IM.Login.IMKickPCClientRsp.$Properties);
+            userId: number;
+            resultCode: number;
+            static encode(message: IM.Login.IMKickPCClientRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMKickPCClientRsp;
+        }
+
+        namespace IMKickPCClientRsp {
+            interface $Properties {
+                userId: number;
+                resultCode: number;
+            }
+        }
+
+        class IMPushShieldReq {
+            constructor(properties?: IM.Login.IMPushShieldReq.$Properties);
+            userId: number;
+            shieldStatus: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Login.IMPushShieldReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMPushShieldReq;
+        }
+
+        namespace IMPushShieldReq {
+            interface $Properties {
+                userId: number;
+                shieldStatus: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMPushShieldRsp {
+            constructor(properties?: IM.Login.IMPushShieldRsp.$Properties);
+            userId: number;
+            resultCode: number;
+            shieldStatus?: number | undefined;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Login.IMPushShieldRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMPushShieldRsp;
+        }
+
+        namespace IMPushShieldRsp {
+            interface $Properties {
+                userId: number;
+                resultCode: number;
+                shieldStatus?: number | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMQueryPushShieldReq {
+            constructor(properties?: IM.Login.IMQueryPushShieldReq.$Properties);
+            userId: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Login.IMQueryPushShieldReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMQueryPushShieldReq;
+        }
+
+        namespace IMQueryPushShieldReq {
+            interface $Properties {
+                userId: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMQueryPushShieldRsp {
+            constructor(properties?: IM.Login.IMQueryPushShieldRsp.$Properties);
+            userId: number;
+            resultCode: number;
+            shieldStatus?: number | undefined;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Login.IMQueryPushShieldRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMQueryPushShieldRsp;
+        }
+
+        namespace IMQueryPushShieldRsp {
+            interface $Properties {
+                userId: number;
+                resultCode: number;
+                shieldStatus?: number | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+    }
+
+    namespace Message {
+
+        class IMMsgData {
+            constructor(properties?: IM.Message.IMMsgData.$Properties);
+            fromUserId: number;
+            toSessionId: number;
+            msgId: number;
+            createTime: number;
+            msgType: IM.BaseDefine.MsgType;
+            msgData: Uint8Array;
+            attachData?: Uint8Array | undefined;
+            sendId?: Uint8Array | undefined;
+            createTimeMs?: number | undefined;
+            static encode(message: IM.Message.IMMsgData.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMMsgData;
+        }
+
+        namespace IMMsgData {
+            interface $Properties {
+                fromUserId: number;
+                toSessionId: number;
+                msgId: number;
+                createTime: number;
+                msgType: IM.BaseDefine.MsgType;
+                msgData: Uint8Array;
+                attachData?: Uint8Array | undefined;
+                sendId?: Uint8Array | undefined;
+                createTimeMs?: number | undefined;
+            }
+        }
+
+        class IMMsgDataAck {
+            constructor(properties?: IM.Message.IMMsgDataAck.$Properties);
+            userId: number;
+            sessionId: number;
+            msgId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sendId?: Uint8Array | undefined;
+            createTimeMs?: number | undefined;
+            duplicate?: boolean | undefined;
+            static encode(message: IM.Message.IMMsgDataAck.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMMsgDataAck;
+        }
+
+        namespace IMMsgDataAck {
+            interface $Properties {
+                userId: number;
+                sessionId: number;
+                msgId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sendId?: Uint8Array | undefined;
+                createTimeMs?: number | undefined;
+                duplicate?: boolean | undefined;
+            }
+        }
+
+        class IMMsgDataReadAck {
+            constructor(properties?: IM.Message.IMMsgDataReadAck.$Properties);
+            userId: number;
+            sessionId: number;
+            msgId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            static encode(message: IM.Message.IMMsgDataReadAck.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMMsgDataReadAck;
+        }
+
+        namespace IMMsgDataReadAck {
+            interface $Properties {
+                userId: number;
+                sessionId: number;
+                msgId: number;
+                sessionType: IM.BaseDefine.SessionType;
+            }
+        }
+
+        class IMMsgDataReadNotify {
+            constructor(properties?: IM.Message.IMMsgDataReadNotify.$Properties);
+            userId: number;
+            sessionId: number;
+            msgId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            static encode(message: IM.Message.IMMsgDataReadNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMMsgDataReadNotify;
+        }
+
+        namespace IMMsgDataReadNotify {
+            interface $Properties {
+                userId: number;
+                sessionId: number;
+                msgId: number;
+                sessionType: IM.BaseDefine.SessionType;
+            }
+        }
+
+        class IMClientTimeReq {
+            constructor(properties?: IM.Message.IMClientTimeReq.$Properties);
+            static encode(message: IM.Message.IMClientTimeReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMClientTimeReq;
+        }
+
+        namespace IMClientTimeReq {
+            interface $Properties {
+            }
+        }
+
+        class IMClientTimeRsp {
+            constructor(properties?: IM.Message.IMClientTimeRsp.$Properties);
+            serverTime: number;
+            static encode(message: IM.Message.IMClientTimeRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMClientTimeRsp;
+        }
+
+        namespace IMClientTimeRsp {
+            interface $Properties {
+                serverTime: number;
+            }
+        }
+
+        class IMUnreadMsgCntReq {
+            constructor(properties?: IM.Message.IMUnreadMsgCntReq.$Properties);
+            userId: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Message.IMUnreadMsgCntReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMUnreadMsgCntReq;
+        }
+
+        namespace IMUnreadMsgCntReq {
+            interface $Properties {
+                userId: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUnreadMsgCntRsp {
+            constructor(properties?: IM.Message.IMUnreadMsgCntRsp.$Properties);
+            userId: number;
+            totalCnt: number;
+            unreadinfoList: IM.BaseDefine.UnreadInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Message.IMUnreadMsgCntRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMUnreadMsgCntRsp;
+        }
+
+        namespace IMUnreadMsgCntRsp {
+            interface $Properties {
+                userId: number;
+                totalCnt: number;
+                unreadinfoList?: readonly IM.BaseDefine.UnreadInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGetMsgListReq {
+            constructor(properties?: IM.Message.IMGetMsgListReq.$Properties);
+            userId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            msgIdBegin: number;
+            msgCnt: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Message.IMGetMsgListReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMGetMsgListReq;
+        }
+
+        namespace IMGetMsgListReq {
+            interface $Properties {
+                userId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+                msgIdBegin: number;
+                msgCnt: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGetMsgListRsp {
+            constructor(properties?: IM.Message.IMGetMsgListRsp.$Properties);
+            userId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            msgIdBegin: number;
+            msgList: IM.BaseDefine.MsgInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Message.IMGetMsgListRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMGetMsgListRsp;
+        }
+
+        namespace IMGetMsgListRsp {
+            interface $Properties {
+                userId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+                msgIdBegin: number;
+                msgList?: readonly IM.BaseDefine.MsgInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGetLatestMsgIdReq {
+            constructor(properties?: IM.Message.IMGetLatestMsgIdReq.$Properties);
+            userId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Message.IMGetLatestMsgIdReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMGetLatestMsgIdReq;
+        }
+
+        namespace IMGetLatestMsgIdReq {
+            interface $Properties {
+                userId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGetLatestMsgIdRsp {
+            constructor(properties?: IM.Message.IMGetLatestMsgIdRsp.$Properties);
+            userId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            latestMsgId: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Message.IMGetLatestMsgIdRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMGetLatestMsgIdRsp;
+        }
+
+        namespace IMGetLatestMsgIdRsp {
+            interface $Properties {
+                userId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+                latestMsgId: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGetMsgByIdReq {
+            constructor(properties?: IM.Message.IMGetMsgByIdReq.$Properties);
+            userId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            msgIdList: number[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Message.IMGetMsgByIdReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMGetMsgByIdReq;
+        }
+
+        namespace IMGetMsgByIdReq {
+            interface $Properties {
+                userId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+                msgIdList?: readonly number[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGetMsgByIdRsp {
+            constructor(properties?: IM.Message.IMGetMsgByIdRsp.$Properties);
+            userId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            msgList: IM.BaseDefine.MsgInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Message.IMGetMsgByIdRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMGetMsgByIdRsp;
+        }
+
+        namespace IMGetMsgByIdRsp {
+            interface $Properties {
+                userId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+                msgList?: readonly IM.BaseDefine.MsgInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+    }
+
+    namespace Other {
+
+        class IMHeartBeat {
+            constructor(properties?: IM.Other.IMHeartBeat.$Properties);
+            static encode(message: IM.Other.IMHeartBeat.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Other.IMHeartBeat;
+        }
+
+        namespace IMHeartBeat {
+            interface $Properties {
+            }
+        }
+    }
+
+    namespace Server {
+
+        class IMStopReceivePacket {
+            constructor(properties?: IM.Server.IMStopReceivePacket.$Properties);
+            result: number;
+            static encode(message: IM.Server.IMStopReceivePacket.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMStopReceivePacket;
+        }
+
+        namespace IMStopReceivePacket {
+            interface $Properties {
+                result: number;
+            }
+        }
+
+        class IMValidateReq {
+            constructor(properties?: IM.Server.IMValidateReq.$Properties);
+            userName: string;
+            password: string;
+            attachData?: Uint8Array | undefined;
+            clientAddress?: string | undefined;
+            static encode(message: IM.Server.IMValidateReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMValidateReq;
+        }
+
+        namespace IMValidateReq {
+            interface $Properties {
+                userName: string;
+                password: string;
+                attachData?: Uint8Array | undefined;
+                clientAddress?: string | undefined;
+            }
+        }
+
+        class IMValidateRsp {
+            constructor(properties?: IM.Server.IMValidateRsp.$Properties);
+            userName: string;
+            resultCode: number;
+            resultString?: string | undefined;
+            userInfo?: IM.BaseDefine.UserInfo | undefined;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Server.IMValidateRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMValidateRsp;
+        }
+
+        namespace IMValidateRsp {
+            interface $Properties {
+                userName: string;
+                resultCode: number;
+                resultString?: string | undefined;
+                userInfo?: IM.BaseDefine.UserInfo.$Properties | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGetDeviceTokenReq {
+            constructor(properties?: IM.Server.IMGetDeviceTokenReq.$Properties);
+            userId: number[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Server.IMGetDeviceTokenReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMGetDeviceTokenReq;
+        }
+
+        namespace IMGetDeviceTokenReq {
+            interface $Properties {
+                userId?: readonly number[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGetDeviceTokenRsp {
+            constructor(properties?: IM.Server.IMGetDeviceTokenRsp.$Properties);
+            userTokenInfo: IM.BaseDefine.UserTokenInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Server.IMGetDeviceTokenRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMGetDeviceTokenRsp;
+        }
+
+        namespace IMGetDeviceTokenRsp {
+            interface $Properties {
+                userTokenInfo?: readonly IM.BaseDefine.UserTokenInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMRoleSet {
+            constructor(properties?: IM.Server.IMRoleSet.$Properties);
+            master: number;
+            static encode(message: IM.Server.IMRoleSet.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMRoleSet;
+        }
+
+        namespace IMRoleSet {
+            interface $Properties {
+                master: number;
+            }
+        }
+
+        class IMOnlineUserInfo {
+            constructor(properties?: IM.Server.IMOnlineUserInfo.$Properties);
+            userStatList: IM.BaseDefine.ServerUserStat[];
+            static encode(message: IM.Server.IMOnlineUserInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMOnlineUserInfo;
+        }
+
+        namespace IMOnlineUserInfo {
+            interface $Properties {
+                userStatList?: readonly IM.BaseDefine.ServerUserStat.$Properties[] | undefined;
+            }
+        }
+
+        class IMMsgServInfo {
+            constructor(properties?: IM.Server.IMMsgServInfo.$Properties);
+            ip1: string;
+            ip2: string;
+            port: number;
+            maxConnCnt: number;
+            curConnCnt: number;
+            hostName: string;
+            static encode(message: IM.Server.IMMsgServInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMMsgServInfo;
+        }
+
+        namespace IMMsgServInfo {
+            interface $Properties {
+                ip1: string;
+                ip2: string;
+                port: number;
+                maxConnCnt: number;
+                curConnCnt: number;
+                hostName: string;
+            }
+        }
+
+        class IMUserStatusUpdate {
+            constructor(properties?: IM.Server.IMUserStatusUpdate.$Properties);
+            userStatus: number;
+            userId: number;
+            clientType: IM.BaseDefine.ClientType;
+            announce?: boolean | undefined;
+            static encode(message: IM.Server.IMUserStatusUpdate.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMUserStatusUpdate;
+        }
+
+        namespace IMUserStatusUpdate {
+            interface $Properties {
+                userStatus: number;
+                userId: number;
+                clientType: IM.BaseDefine.ClientType;
+                announce?: boolean | undefined;
+            }
+        }
+
+        class IMUserCntUpdate {
+            constructor(properties?: IM.Server.IMUserCntUpdate.$Properties);
+            userAction: number;
+            userId: number;
+            static encode(message: IM.Server.IMUserCntUpdate.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMUserCntUpdate;
+        }
+
+        namespace IMUserCntUpdate {
+            interface $Properties {
+                userAction: number;
+                userId: number;
+            }
+        }
+
+        class IMServerKickUser {
+            constructor(properties?: IM.Server.IMServerKickUser.$Properties);
+            userId: number;
+            clientType: IM.BaseDefine.ClientType;
+            reason: number;
+            static encode(message: IM.Server.IMServerKickUser.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMServerKickUser;
+        }
+
+        namespace IMServerKickUser {
+            interface $Properties {
+                userId: number;
+                clientType: IM.BaseDefine.ClientType;
+                reason: number;
+            }
+        }
+
+        class IMServerPCLoginStatusNotify {
+            constructor(properties?: IM.Server.IMServerPCLoginStatusNotify.$Properties);
+            userId: number;
+            loginStatus: number;
+            static encode(message: IM.Server.IMServerPCLoginStatusNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMServerPCLoginStatusNotify;
+        }
+
+        namespace IMServerPCLoginStatusNotify {
+            interface $Properties {
+                userId: number;
+                loginStatus: number;
+            }
+        }
+
+        class IMPushToUserReq {
+            constructor(properties?: IM.Server.IMPushToUserReq.$Properties);
+            flash: string;
+            data: string;
+            userTokenList: IM.BaseDefine.UserTokenInfo[];
+            static encode(message: IM.Server.IMPushToUserReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMPushToUserReq;
+        }
+
+        namespace IMPushToUserReq {
+            interface $Properties {
+                flash: string;
+                data: string;
+                userTokenList?: readonly IM.BaseDefine.UserTokenInfo.$Properties[] | undefined;
+            }
+        }
+
+        class IMPushToUserRsp {
+            constructor(properties?: IM.Server.IMPushToUserRsp.$Properties);
+            pushResultList: IM.BaseDefine.PushResult[];
+            static encode(message: IM.Server.IMPushToUserRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMPushToUserRsp;
+        }
+
+        namespace IMPushToUserRsp {
+            interface $Properties {
+                pushResultList?: readonly IM.BaseDefine.PushResult.$Properties[] | undefined;
+            }
+        }
+
+        class IMGroupGetShieldReq {
+            constructor(properties?: IM.Server.IMGroupGetShieldReq.$Properties);
+            groupId: number;
+            userId: number[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Server.IMGroupGetShieldReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMGroupGetShieldReq;
+        }
+
+        namespace IMGroupGetShieldReq {
+            interface $Properties {
+                groupId: number;
+                userId?: readonly number[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMGroupGetShieldRsp {
+            constructor(properties?: IM.Server.IMGroupGetShieldRsp.$Properties);
+            groupId: number;
+            shieldStatusList: IM.BaseDefine.ShieldStatus[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Server.IMGroupGetShieldRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMGroupGetShieldRsp;
+        }
+
+        namespace IMGroupGetShieldRsp {
+            interface $Properties {
+                groupId: number;
+                shieldStatusList?: readonly IM.BaseDefine.ShieldStatus.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMFileTransferReq {
+            constructor(properties?: IM.Server.IMFileTransferReq.$Properties);
+            fromUserId: number;
+            toUserId: number;
+            fileName: string;
+            fileSize: number;
+            transMode: IM.BaseDefine.TransferFileType;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Server.IMFileTransferReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMFileTransferReq;
+        }
+
+        namespace IMFileTransferReq {
+            interface $Properties {
+                fromUserId: number;
+                toUserId: number;
+                fileName: string;
+                fileSize: number;
+                transMode: IM.BaseDefine.TransferFileType;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMFileTransferRsp {
+            constructor(properties?: IM.Server.IMFileTransferRsp.$Properties);
+            resultCode: number;
+            fromUserId: number;
+            toUserId: number;
+            fileName?: string | undefined;
+            fileSize?: number | undefined;
+            taskId?: string | undefined;
+            transMode?: IM.BaseDefine.TransferFileType | undefined;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Server.IMFileTransferRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMFileTransferRsp;
+        }
+
+        namespace IMFileTransferRsp {
+            interface $Properties {
+                resultCode: number;
+                fromUserId: number;
+                toUserId: number;
+                fileName?: string | undefined;
+                fileSize?: number | undefined;
+                taskId?: string | undefined;
+                transMode?: IM.BaseDefine.TransferFileType | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMFileServerIPReq {
+            constructor(properties?: IM.Server.IMFileServerIPReq.$Properties);
+            static encode(message: IM.Server.IMFileServerIPReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMFileServerIPReq;
+        }
+
+        namespace IMFileServerIPReq {
+            interface $Properties {
+            }
+        }
+
+        class IMFileServerIPRsp {
+            constructor(properties?: IM.Server.IMFileServerIPRsp.$Properties);
+            ipAddrList: IM.BaseDefine.IpAddr[];
+            static encode(message: IM.Server.IMFileServerIPRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMFileServerIPRsp;
+        }
+
+        namespace IMFileServerIPRsp {
+            interface $Properties {
+                ipAddrList?: readonly IM.BaseDefine.IpAddr.$Properties[] | undefined;
+            }
+        }
+    }
+
+    namespace SwitchService {
+
+        class IMP2PCmdMsg {
+            constructor(properties?: IM.SwitchService.IMP2PCmdMsg.$Properties);
+            fromUserId: number;
+            toUserId: number;
+            cmdMsgData: string;
+            static encode(message: IM.SwitchService.IMP2PCmdMsg.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.SwitchService.IMP2PCmdMsg;
+        }
+
+        namespace IMP2PCmdMsg {
+            interface $Properties {
+                fromUserId: number;
+                toUserId: number;
+                cmdMsgData: string;
+            }
+        }
+    }
+}

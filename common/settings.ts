@@ -1,0 +1,183 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { LOG_LEVELS } from './log.js';
+
+/**
+ * Settings: every server names those it reads, each with unit, default and one sentence. Values come from the
+ * environment, else from the settings file, else the default:
+ *
+ *   environment  TT_MSG_CLIENT_PORT for `clientPort` of the msg server; TT_CLIENT_PORT for it in every server
+ *   file         JSON, its path in TT_SETTINGS: {"all": {"logLevel": "warn"}, "msg": {"clientPort": 8000}}
+ *
+ * A wrong value, or a name in the file that no such server knows, stops the start with the name and the reason.
+ */
+export interface Setting<T> {
+  readonly is: z.ZodType<T>;
+  readonly unit: string;
+  readonly default: T;
+  readonly doc: string;
+  /** Printed as [secret]. */
+  readonly secret?: boolean;
+}
+
+export type Definitions = Readonly<Record<string, Setting<unknown>>>;
+export type SettingsOf<D extends Definitions> = {
+  -readonly [Name in keyof D]: D[Name] extends Setting<infer T> ? T : never;
+};
+
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+const integer = z.coerce.number().int();
+
+export function port(value: number, doc: string): Setting<number> {
+  return { is: integer.min(0).max(65535), unit: 'port, 0 for any free one', default: value, doc };
+}
+export function count(value: number, doc: string, min = 0, max = Number.MAX_SAFE_INTEGER): Setting<number> {
+  return { is: integer.min(min).max(max), unit: 'count', default: value, doc };
+}
+export function milliseconds(value: number, doc: string, min = 1): Setting<number> {
+  return { is: integer.min(min), unit: 'ms', default: value, doc };
+}
+export function bytes(value: number, doc: string, min = 1): Setting<number> {
+  return { is: integer.min(min), unit: 'bytes', default: value, doc };
+}
+export function text(value: string, doc: string): Setting<string> {
+  return { is: z.string(), unit: 'text', default: value, doc };
+}
+export function secret(doc: string, lengthMin = 16): Setting<string> {
+  return {
+    is: z.string().min(lengthMin, `needs at least ${lengthMin} characters`),
+    unit: 'text',
+    default: '',
+    doc,
+    secret: true,
+  };
+}
+export function flag(value: boolean, doc: string): Setting<boolean> {
+  const is = z
+    .union([z.boolean(), z.enum(['true', 'false', '1', '0', 'yes', 'no'])])
+    .transform((it) => it === true || it === 'true' || it === '1' || it === 'yes');
+  return { is: is as unknown as z.ZodType<boolean>, unit: 'yes or no', default: value, doc };
+}
+export function choice<const T extends string>(values: readonly T[], value: T, doc: string): Setting<T> {
+  return {
+    is: z.enum(values as readonly [T, ...T[]]) as unknown as z.ZodType<T>,
+    unit: values.join(' | '),
+    default: value,
+    doc,
+  };
+}
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** A comma-separated list of host:port. */
+export function addresses(value: string, doc: string): Setting<HostPort[]> {
+  const parse = (list: string, ctx: z.RefinementCtx): HostPort[] => {
+    const found = list
+      .split(',')
+      .filter((each) => each.trim() !== '')
+      .map((each) => /^\s*\[?([^\]\s]+?)\]?:(\d{1,5})\s*$/.exec(each));
+    if (found.some((each) => each === null))
+      ctx.addIssue({ code: 'custom', message: 'expected host:port[,host:port…]' });
+    return found.filter((each) => each !== null).map((each) => ({ host: each[1]!, port: Number(each[2]) }));
+  };
+  const is = z.string().transform(parse);
+  return { is: is as unknown as z.ZodType<HostPort[]>, unit: 'host:port, …', default: is.parse(value), doc };
+}
+
+/** What every server has. */
+export const commonSettings = {
+  name: text('', 'name of this process in logs, metrics and links; unique in the cluster; default: the role'),
+  host: text('127.0.0.1', 'address that this server listens on'),
+  opsPort: port(0, 'HTTP port for /metrics, /healthz and /readyz'),
+  logLevel: choice(LOG_LEVELS, 'info', 'what is logged at least'),
+  clusterSecret: secret('what servers of one cluster share to prove themselves to each other'),
+  drainMs: milliseconds(5_000, 'how long a server that was told to stop may finish what is open', 0),
+} satisfies Definitions;
+
+export interface Sources {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The parsed settings file, if there is one. */
+  readonly file?: unknown;
+}
+
+export function sourcesOfProcess(): Sources {
+  const path = process.env.TT_SETTINGS;
+  if (path === undefined || path === '') return { env: process.env };
+  try {
+    return { env: process.env, file: JSON.parse(readFileSync(path, 'utf8')) };
+  } catch (error) {
+    throw new SettingsError(`settings file ${path} (TT_SETTINGS): ${(error as Error).message}`);
+  }
+}
+
+/** @throws SettingsError that lists every wrong setting with the reason. */
+export function readSettings<D extends Definitions>(server: string, definitions: D, sources: Sources): SettingsOf<D> {
+  const sections = sectionsOf(sources.file);
+  const wrong: string[] = [];
+  for (const name of Object.keys(sections[server] ?? {})) {
+    if (!Object.hasOwn(definitions, name)) wrong.push(`${server}.${name} in the settings file: no such setting`);
+  }
+  const result: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries(definitions)) {
+    const [value, origin] = lookUp(server, name, sources.env, sections);
+    if (value === undefined) {
+      result[name] = setting.default;
+      continue;
+    }
+    const parsed = setting.is.safeParse(value);
+    if (parsed.success) result[name] = parsed.data;
+    else
+      wrong.push(
+        `${name} (${origin}; ${setting.unit}): ${parsed.error.issues.map((issue) => issue.message).join('; ')}`,
+      );
+  }
+  if (wrong.length > 0) throw new SettingsError(`wrong settings for the ${server} server:\n  ${wrong.join('\n  ')}`);
+  return result as SettingsOf<D>;
+}
+
+/** Name and value of every setting, secrets blanked, for the log at the start. */
+export function printable(
+  definitions: Definitions,
+  settings: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const entries = Object.entries(settings).map(([name, value]) => [
+    name,
+    definitions[name]?.secret ? '[secret]' : value,
+  ]);
+  return Object.fromEntries(entries) as Record<string, unknown>;
+}
+
+export function environmentName(server: string, name: string): string {
+  const upper = (part: string) =>
+    part
+      .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+      .replace(/-/g, '_')
+      .toUpperCase();
+  return server === '' ? `TT_${upper(name)}` : `TT_${upper(server)}_${upper(name)}`;
+}
+
+type Sections = Readonly<Record<string, Readonly<Record<string, unknown>> | undefined>>;
+
+function sectionsOf(file: unknown): Sections {
+  if (file === undefined) return {};
+  const parsed = z.record(z.string(), z.record(z.string(), z.unknown())).safeParse(file);
+  if (!parsed.success) throw new SettingsError('settings file: expected {"all": {…}, "<server>": {…}}');
+  return parsed.data;
+}
+
+function lookUp(server: string, name: string, env: Sources['env'], sections: Sections): readonly [unknown, string] {
+  for (const variable of [environmentName(server, name), environmentName('', name)]) {
+    if (env[variable] !== undefined && env[variable] !== '') return [env[variable], variable];
+  }
+  for (const section of [server, 'all']) {
+    if (sections[section]?.[name] !== undefined)
+      return [sections[section][name], `${section}.${name} in the settings file`];
+  }
+  return [undefined, 'default'];
+}

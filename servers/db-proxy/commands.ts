@@ -1,0 +1,37 @@
+import type { Peer } from '../../common/net/peers.js';
+import { buddy, cluster, group, login, message, server } from '../../common/pdu/commands.js';
+import { answer, commandTable } from '../../common/server/command-table.js';
+import type { DbProxyContext } from './context.js';
+import * as buddies from './handlers/buddy.js';
+import * as groups from './handlers/group.js';
+import * as logins from './handlers/login.js';
+import * as messages from './handlers/message.js';
+
+/**
+ * What msg servers ask. Client requests come with the user id of the session written into them by the msg server, and
+ * the answers are exactly what the client gets.
+ */
+export const fromMsgServers = commandTable<DbProxyContext, Peer>([
+  answer(server.validate, logins.validate),
+  answer(login.getPushShield, logins.getPushShield),
+  answer(login.setPushShield, logins.setPushShield),
+
+  answer(buddy.allUsers, buddies.allUsers),
+  answer(buddy.usersInfo, buddies.usersInfo),
+  answer(buddy.departments, buddies.departments),
+  answer(buddy.recentSessions, buddies.recentSessions),
+  answer(buddy.removeSession, buddies.removeSession),
+  answer(buddy.changeSignature, buddies.changeSignature),
+  answer(buddy.changeAvatar, buddies.changeAvatar),
+
+  answer(cluster.storeMessage, messages.store),
+  answer(cluster.markRead, messages.markRead),
+  answer(message.unreadCount, messages.unreadCount),
+  answer(message.list, messages.list),
+  answer(message.latestId, messages.latestId),
+  answer(message.byId, messages.byId),
+
+  answer(group.normalList, groups.normalList),
+  answer(group.info, groups.info),
+  answer(cluster.userGroups, groups.ofUser),
+]);

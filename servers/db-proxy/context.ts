@@ -1,0 +1,20 @@
+import type { Logger } from '../../common/log.js';
+import type { Append } from './storage/append.js';
+import type { Conversations } from './storage/conversations.js';
+import type { Departments } from './storage/departments.js';
+import type { Groups } from './storage/groups.js';
+import type { Messages } from './storage/messages.js';
+import type { Passwords } from './storage/passwords.js';
+import type { Users } from './storage/users.js';
+
+/** What a handler may reach: storage, and nothing beside it. */
+export interface DbProxyContext {
+  readonly users: Users;
+  readonly departments: Departments;
+  readonly passwords: Passwords;
+  readonly groups: Groups;
+  readonly append: Append;
+  readonly messages: Messages;
+  readonly conversations: Conversations;
+  readonly log: Logger;
+}

@@ -1,0 +1,121 @@
+import { seconds } from '../../../common/clock.js';
+import { groupOf, isGroupConversation, usersOf } from '../../../common/conversation.js';
+import {
+  AVATAR_URL_SIZE_MAX,
+  RECENT_SESSIONS_MAX,
+  SIGNATURE_SIZE_MAX,
+  USERS_ASKED_MAX,
+} from '../../../common/limits.js';
+import { IM } from '../../../common/pdu/pb.js';
+import type { DbProxyContext } from '../context.js';
+import type { User } from '../storage/users.js';
+import { conversationOf, preview } from './message.js';
+
+const { SessionType, SessionStatusType } = IM.BaseDefine;
+
+export async function usersInfo(
+  ctx: DbProxyContext,
+  asked: IM.Buddy.IMUsersInfoReq,
+): Promise<IM.Buddy.IMUsersInfoRsp.$Properties> {
+  const users = await ctx.users.byIds(asked.userIdList.slice(0, USERS_ASKED_MAX));
+  return { userId: asked.userId, userInfoList: users.map(userInfo) };
+}
+
+export async function allUsers(
+  ctx: DbProxyContext,
+  asked: IM.Buddy.IMAllUserReq,
+): Promise<IM.Buddy.IMAllUserRsp.$Properties> {
+  const users = await ctx.users.changedSince(asked.latestUpdateTime);
+  const latestUpdateTime = users.reduce((latest, user) => Math.max(latest, user.updated), asked.latestUpdateTime);
+  return { userId: asked.userId, latestUpdateTime, userList: users.map(userInfo) };
+}
+
+export async function departments(
+  ctx: DbProxyContext,
+  asked: IM.Buddy.IMDepartmentReq,
+): Promise<IM.Buddy.IMDepartmentRsp.$Properties> {
+  const changed = await ctx.departments.changedSince(asked.latestUpdateTime);
+  return {
+    userId: asked.userId,
+    latestUpdateTime: changed.reduce((latest, each) => Math.max(latest, each.updated), asked.latestUpdateTime),
+    deptList: changed.map((each) => ({
+      deptId: each.id,
+      priority: each.priority,
+      deptName: each.name,
+      parentDeptId: each.parentId,
+      deptStatus: each.status,
+    })),
+  };
+}
+
+export async function recentSessions(
+  ctx: DbProxyContext,
+  asked: IM.Buddy.IMRecentContactSessionReq,
+): Promise<IM.Buddy.IMRecentContactSessionRsp.$Properties> {
+  // The client's time is in whole seconds and means "after that second", as messages within it were already listed.
+  const afterMs = asked.latestUpdateTime === 0 ? 0 : asked.latestUpdateTime * 1000 + 999;
+  const recent = await ctx.conversations.recent(asked.userId, afterMs, RECENT_SESSIONS_MAX);
+  const contactSessionList = recent.map((each) => ({
+    ...sessionOf(asked.userId, each.id),
+    sessionStatus: SessionStatusType.SESSION_STATUS_OK,
+    updatedTime: seconds(each.headTimeMs),
+    latestMsgId: each.head,
+    latestMsgData: preview(each.last),
+    latestMsgType: each.last.msgType,
+    latestMsgFromUserId: each.last.senderId,
+  }));
+  return { userId: asked.userId, contactSessionList };
+}
+
+export async function removeSession(
+  ctx: DbProxyContext,
+  asked: IM.Buddy.IMRemoveSessionReq,
+): Promise<IM.Buddy.IMRemoveSessionRsp.$Properties> {
+  const { userId, sessionType, sessionId } = asked;
+  const id = conversationOf(userId, sessionType, sessionId);
+  const removed = id !== undefined && (await ctx.conversations.hide(userId, id));
+  return { userId, resultCode: removed ? 0 : 1, sessionType, sessionId };
+}
+
+export async function changeSignature(
+  ctx: DbProxyContext,
+  asked: IM.Buddy.IMChangeSignInfoReq,
+): Promise<IM.Buddy.IMChangeSignInfoRsp.$Properties> {
+  const { userId, signInfo } = asked;
+  if (Buffer.byteLength(signInfo) > SIGNATURE_SIZE_MAX) return { userId, resultCode: 1 };
+  const stamp = await ctx.users.change(userId, 'sign_info', signInfo);
+  return stamp === undefined ? { userId, resultCode: 1 } : { userId, resultCode: 0, signInfo };
+}
+
+export async function changeAvatar(
+  ctx: DbProxyContext,
+  asked: IM.Buddy.IMChangeAvatarReq,
+): Promise<IM.Buddy.IMChangeAvatarRsp.$Properties> {
+  const { userId, avatarUrl } = asked;
+  if (Buffer.byteLength(avatarUrl) > AVATAR_URL_SIZE_MAX) return { userId, resultCode: 1 };
+  const stamp = await ctx.users.change(userId, 'avatar', avatarUrl);
+  return { userId, resultCode: stamp === undefined ? 1 : 0 };
+}
+
+export function userInfo(user: User): IM.BaseDefine.UserInfo.$Properties {
+  return {
+    userId: user.id,
+    userGender: user.sex,
+    userNickName: user.nick,
+    avatarUrl: user.avatar,
+    departmentId: user.departmentId,
+    email: user.email,
+    userRealName: user.name,
+    userTel: user.phone,
+    userDomain: user.domain,
+    status: user.status,
+    signInfo: user.signInfo,
+  };
+}
+
+/** A conversation as this user's clients name it. */
+export function sessionOf(userId: number, id: bigint): { sessionType: IM.BaseDefine.SessionType; sessionId: number } {
+  if (isGroupConversation(id)) return { sessionType: SessionType.SESSION_TYPE_GROUP, sessionId: groupOf(id) };
+  const [low, high] = usersOf(id);
+  return { sessionType: SessionType.SESSION_TYPE_SINGLE, sessionId: low === userId ? high : low };
+}

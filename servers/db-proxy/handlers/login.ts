@@ -1,0 +1,40 @@
+import { PASSWORD_LENGTH_MAX, USER_NAME_LENGTH_MAX } from '../../../common/limits.js';
+import type { IM } from '../../../common/pdu/pb.js';
+import type { DbProxyContext } from '../context.js';
+import { userInfo } from './buddy.js';
+
+/** Results and texts as TeamTalk clients know them. */
+const TEXT = { ok: '成功', wrong: '用户名/密码错误', locked: '用户名/密码错误次数太多' } as const;
+const CODE = { wrong: 1, locked: 6 } as const;
+
+export async function validate(
+  ctx: DbProxyContext,
+  asked: IM.Server.IMValidateReq,
+): Promise<IM.Server.IMValidateRsp.$Properties> {
+  const { userName, password } = asked;
+  const tooLong = userName.length > USER_NAME_LENGTH_MAX || password.length > PASSWORD_LENGTH_MAX;
+  if (tooLong) return { userName, resultCode: CODE.wrong, resultString: TEXT.wrong };
+  const result = await ctx.passwords.check(userName, password, asked.clientAddress ?? '');
+  if (!result.ok) return { userName, resultCode: CODE[result.why], resultString: TEXT[result.why] };
+  const [user] = await ctx.users.byIds([result.userId]);
+  return { userName, resultCode: 0, resultString: TEXT.ok, userInfo: userInfo(user!) };
+}
+
+export async function getPushShield(
+  ctx: DbProxyContext,
+  asked: IM.Login.IMQueryPushShieldReq,
+): Promise<IM.Login.IMQueryPushShieldRsp.$Properties> {
+  const shieldStatus = await ctx.users.pushShield(asked.userId);
+  return shieldStatus === undefined
+    ? { userId: asked.userId, resultCode: 1 }
+    : { userId: asked.userId, resultCode: 0, shieldStatus };
+}
+
+export async function setPushShield(
+  ctx: DbProxyContext,
+  asked: IM.Login.IMPushShieldReq,
+): Promise<IM.Login.IMPushShieldRsp.$Properties> {
+  const shieldStatus = asked.shieldStatus === 0 ? 0 : 1;
+  const done = await ctx.users.setPushShield(asked.userId, shieldStatus);
+  return done ? { userId: asked.userId, resultCode: 0, shieldStatus } : { userId: asked.userId, resultCode: 1 };
+}

@@ -1,0 +1,166 @@
+import { seconds } from '../../../common/clock.js';
+import {
+  groupConversation,
+  groupOf,
+  isGroupConversation,
+  isGroupId,
+  isUserId,
+  singleConversation,
+} from '../../../common/conversation.js';
+import { ImError } from '../../../common/errors.js';
+import { HISTORY_PAGE_MAX, MESSAGE_SIZE_MAX, MESSAGES_BY_ID_MAX } from '../../../common/limits.js';
+import { IM } from '../../../common/pdu/pb.js';
+import { encryptText } from '../../../common/text-cipher.js';
+import type { DbProxyContext } from '../context.js';
+import type { Message } from '../storage/messages.js';
+import { sessionOf } from './buddy.js';
+
+const { SessionType, MsgType } = IM.BaseDefine;
+
+const SEND_ID_SIZE = 16;
+/** What a voice message looks like where only text fits: "[voice]", as all clients show it. */
+const VOICE_PREVIEW = encryptText('[语音]');
+/** Payload bytes of a history page; leaves room for the fields around them below what Android takes in one frame. */
+const PAGE_BYTES_MAX = 350 * 1024;
+
+/** A message to be kept: answered after the commit. */
+export async function store(
+  ctx: DbProxyContext,
+  asked: IM.Cluster.IMStoreMsgReq,
+): Promise<IM.Cluster.IMStoreMsgRsp.$Properties> {
+  const conversationId = conversationOf(asked.fromUserId, asked.sessionType, asked.toSessionId);
+  if (conversationId === undefined) throw new ImError('NO_SUCH_USER', `${asked.fromUserId} to ${asked.toSessionId}`);
+  if (asked.msgData.length === 0 || asked.msgData.length > MESSAGE_SIZE_MAX)
+    throw new ImError(
+      'BAD_REQUEST',
+      `a message of ${asked.msgData.length} bytes, 1 to ${MESSAGE_SIZE_MAX} are allowed`,
+    );
+  if (asked.sendId.length !== SEND_ID_SIZE)
+    throw new ImError('BAD_REQUEST', `a send_id of ${asked.sendId.length} bytes instead of ${SEND_ID_SIZE}`);
+  return ctx.append.store({
+    conversationId,
+    senderId: asked.fromUserId,
+    msgType: asked.msgType,
+    // Copied: what waits for its batch must not keep the read buffer it came in.
+    body: Buffer.from(asked.msgData),
+    sendId: Buffer.from(asked.sendId),
+  });
+}
+
+export async function markRead(
+  ctx: DbProxyContext,
+  asked: IM.Cluster.IMMarkReadReq,
+): Promise<IM.Cluster.IMMarkReadRsp.$Properties> {
+  const id = conversationOf(asked.userId, asked.sessionType, asked.sessionId);
+  return id === undefined ? { readMsgId: 0, moved: false } : ctx.conversations.markRead(asked.userId, id, asked.msgId);
+}
+
+export async function unreadCount(
+  ctx: DbProxyContext,
+  asked: IM.Message.IMUnreadMsgCntReq,
+): Promise<IM.Message.IMUnreadMsgCntRsp.$Properties> {
+  const unread = await ctx.conversations.unread(asked.userId);
+  const unreadinfoList = unread.map((each) => ({
+    ...sessionOf(asked.userId, each.id),
+    unreadCnt: each.unread,
+    latestMsgId: each.head,
+    latestMsgData: preview(each.last),
+    latestMsgType: each.last.msgType,
+    latestMsgFromUserId: each.last.senderId,
+  }));
+  return { userId: asked.userId, totalCnt: unread.reduce((sum, each) => sum + each.unread, 0), unreadinfoList };
+}
+
+export async function list(
+  ctx: DbProxyContext,
+  asked: IM.Message.IMGetMsgListReq,
+): Promise<IM.Message.IMGetMsgListRsp.$Properties> {
+  const { userId, sessionType, sessionId, msgIdBegin } = asked;
+  const readable = await readableOf(ctx, userId, sessionType, sessionId);
+  const found =
+    readable === undefined
+      ? []
+      : await ctx.messages.page(
+          readable.id,
+          clampId(msgIdBegin),
+          readable.after,
+          Math.min(asked.msgCnt, HISTORY_PAGE_MAX),
+        );
+  return { userId, sessionType, sessionId, msgIdBegin, msgList: fitting(found).map(msgInfo) };
+}
+
+export async function latestId(
+  ctx: DbProxyContext,
+  asked: IM.Message.IMGetLatestMsgIdReq,
+): Promise<IM.Message.IMGetLatestMsgIdRsp.$Properties> {
+  const { userId, sessionType, sessionId } = asked;
+  const readable = await readableOf(ctx, userId, sessionType, sessionId);
+  const head = readable === undefined ? 0 : await ctx.messages.head(readable.id);
+  return { userId, sessionType, sessionId, latestMsgId: readable !== undefined && head > readable.after ? head : 0 };
+}
+
+export async function byId(
+  ctx: DbProxyContext,
+  asked: IM.Message.IMGetMsgByIdReq,
+): Promise<IM.Message.IMGetMsgByIdRsp.$Properties> {
+  const { userId, sessionType, sessionId } = asked;
+  const readable = await readableOf(ctx, userId, sessionType, sessionId);
+  const ids = asked.msgIdList.filter((id) => id > 0 && id <= MSG_ID_MAX);
+  const found =
+    readable === undefined ? [] : await ctx.messages.byIds(readable.id, ids, readable.after, MESSAGES_BY_ID_MAX);
+  return { userId, sessionType, sessionId, msgList: fitting(found).map(msgInfo) };
+}
+
+/** The conversation that a user's client calls by this type and id; undefined when there can be none. */
+export function conversationOf(userId: number, type: number, sessionId: number): bigint | undefined {
+  if (type === SessionType.SESSION_TYPE_GROUP) return isGroupId(sessionId) ? groupConversation(sessionId) : undefined;
+  return isUserId(userId) && isUserId(sessionId) && userId !== sessionId
+    ? singleConversation(userId, sessionId)
+    : undefined;
+}
+
+/** What a conversation shows in a list. */
+export function preview(last: Message): Buffer {
+  return last.msgType === MsgType.MSG_TYPE_SINGLE_AUDIO || last.msgType === MsgType.MSG_TYPE_GROUP_AUDIO
+    ? VOICE_PREVIEW
+    : last.body;
+}
+
+const MSG_ID_MAX = 0x7fff_ffff;
+
+function clampId(id: number): number {
+  return Math.min(id, MSG_ID_MAX);
+}
+
+/** The part of a conversation that this user may read: group members only, and only from their joining on. */
+async function readableOf(
+  ctx: DbProxyContext,
+  userId: number,
+  type: number,
+  sessionId: number,
+): Promise<{ id: bigint; after: number } | undefined> {
+  const id = conversationOf(userId, type, sessionId);
+  if (id === undefined) return undefined;
+  if (!isGroupConversation(id)) return { id, after: 0 };
+  const membership = await ctx.groups.membershipOf(userId, groupOf(id));
+  return membership && { id, after: membership.joinedMsgId };
+}
+
+/** The newest of them that fit into one frame; at least one. */
+function fitting(messages: readonly Message[]): readonly Message[] {
+  let bytes = 0;
+  return messages.filter((message, place) => {
+    bytes += message.body.length;
+    return place === 0 || bytes <= PAGE_BYTES_MAX;
+  });
+}
+
+function msgInfo(message: Message): IM.BaseDefine.MsgInfo.$Properties {
+  return {
+    msgId: message.msgId,
+    fromSessionId: message.senderId,
+    createTime: seconds(message.createTimeMs),
+    msgType: message.msgType,
+    msgData: message.body,
+  };
+}

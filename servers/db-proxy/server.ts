@@ -1,0 +1,48 @@
+import { Peers } from '../../common/net/peers.js';
+import type { Running, Surroundings } from '../../common/server/lifecycle.js';
+import { fromMsgServers } from './commands.js';
+import type { DbProxyContext } from './context.js';
+import type { DbProxySettings } from './settings.js';
+import { openStorage } from './storage/storage.js';
+
+/**
+ * The db-proxy: the only server with SQL and keys. It has no state of its own, so any number of them stand side by
+ * side over the same PostgreSQL; msg servers choose one by conversation, so that batches form.
+ *
+ *   handlers/   a message in, storage asked, a message out; no SQL
+ *   storage/    a family of tables each; append.ts is where messages become durable
+ *   sql/        numbered migrations of the meta database and of every shard
+ */
+export async function startDbProxy(settings: DbProxySettings, { name, log, metrics }: Surroundings): Promise<Running> {
+  const stored = metrics.counter('messages_stored_total', 'Messages committed');
+  const repeated = metrics.counter('messages_repeated_total', 'Messages asked again that were stored already');
+  const batchTime = metrics.timing('append_batch', 'Time of a commit of messages');
+  const storage = await openStorage(settings, log, {
+    stored: (messages) => stored.inc(messages),
+    repeated: (messages) => repeated.inc(messages),
+    batch: (seconds) => batchTime.observe(seconds),
+  });
+  metrics.gauge('append_waiting', 'Messages that wait for their commit', () => storage.append.waiting);
+  const ctx: DbProxyContext = { ...storage, log };
+  const peers = await Peers.open({
+    self: { role: 'db-proxy', name },
+    port: settings.port,
+    host: settings.host,
+    secret: settings.clusterSecret,
+    log,
+    ctx,
+    tables: { msg: fromMsgServers },
+  });
+  metrics.gauge('asks_running', 'Questions being answered', () => peers.busy);
+  return {
+    ports: { servers: peers.port },
+    notReady: () => undefined,
+    async close(drainMs) {
+      peers.drain();
+      const deadline = performance.now() + drainMs;
+      while (peers.busy > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+      peers.close();
+      await storage.close();
+    },
+  };
+}

@@ -1,0 +1,31 @@
+import {
+  commonSettings,
+  count,
+  type Definitions,
+  milliseconds,
+  port,
+  type SettingsOf,
+  secret,
+  text,
+} from '../../common/settings.js';
+
+export const dbProxySettings = {
+  ...commonSettings,
+  port: port(10600, 'where msg, http-msg and admin servers connect'),
+  databaseUrl: {
+    ...text(
+      'postgres://127.0.0.1:5432/teamtalk',
+      'PostgreSQL of the meta schema: postgres://user:password@host:port/database',
+    ),
+    secret: true,
+  },
+  masterKey: { ...secret('the key that wraps the data keys, 64 hex digits'), unit: '64 hex digits' },
+  masterKeyFile: text('', 'file that holds the master key, when masterKey is not given'),
+  readPoolMax: count(8, 'connections for reading, per shard and for meta', 1, 200),
+  lanesPerShard: count(4, 'connections for storing messages, per shard; each has one commit in flight', 1, 64),
+  batchMax: count(500, 'messages of one commit at most', 1, 10_000),
+  queueMax: count(20_000, 'messages that may wait in one lane; further ones are refused as BUSY', 1),
+  storeTimeoutMs: milliseconds(8_000, 'how long a message may wait for PostgreSQL'),
+} satisfies Definitions;
+
+export type DbProxySettings = SettingsOf<typeof dbProxySettings>;

@@ -1,0 +1,47 @@
+-- Conversations and their messages. The same tables on every shard; `bucket` leads every key, so that a bucket is one
+-- range of each index and can be copied and dropped as such.
+
+create table shard.conversation (
+  bucket       smallint not null,
+  id           bigint   not null,
+  head         integer  not null default 0, -- the newest msg_id; the next message is head + 1
+  head_time_ms bigint   not null default 0,
+  -- How far the two users of a single conversation have read. Here and not in a table of their own because sending
+  -- counts as reading: the head row moves with every message anyway, so this costs no second row.
+  low_read     integer  not null default 0, -- the user with the smaller id
+  high_read    integer  not null default 0,
+  primary key (bucket, id)
+) with (fillfactor = 70); -- room for updates on the same page, which then touch no index
+
+create table shard.message (
+  bucket          smallint not null,
+  conversation_id bigint   not null,
+  msg_id          integer  not null,
+  sender_id       integer  not null,
+  msg_type        smallint not null,
+  create_time_ms  bigint   not null,
+  key_id          integer  not null,
+  send_id         bytea    not null,
+  sealed          bytea    not null, -- nonce (12), AES-256-GCM cipher text, tag (16)
+  primary key (bucket, conversation_id, msg_id)
+);
+alter table shard.message alter column sealed set storage external; -- cipher text does not compress
+create unique index message_send_id on shard.message (bucket, conversation_id, sender_id, send_id);
+
+-- How far each member of a group has read, own messages included.
+create table shard.group_read (
+  bucket          smallint not null,
+  conversation_id bigint   not null,
+  user_id         integer  not null,
+  read_id         integer  not null,
+  primary key (bucket, conversation_id, user_id)
+) with (fillfactor = 70);
+
+-- The conversations of a user, in the bucket of the user. Written once, when the conversation first appears for him.
+create table shard.user_conversation (
+  bucket          smallint not null, -- of the user
+  user_id         integer  not null,
+  conversation_id bigint   not null,
+  hidden_to       integer  not null default 0, -- removed from the list until a message after this one
+  primary key (bucket, user_id, conversation_id)
+);

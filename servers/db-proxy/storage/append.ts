@@ -1,0 +1,583 @@
+import assert from 'node:assert/strict';
+import pg from 'pg';
+import { bucketOf, groupOf, isGroupConversation, userBucketOf, usersOf } from '../../../common/conversation.js';
+import { ImError } from '../../../common/errors.js';
+import type { Logger } from '../../../common/log.js';
+import type { DataKeys } from './data-keys.js';
+import { clientConfig, isUnavailable, isUniqueViolation } from './database.js';
+import type { Shard, Shards } from './shards.js';
+
+/**
+ * Storing messages: durable, numbered without holes, in batches that form by themselves.
+ *
+ * A shard has a few lanes, each a connection with at most one commit in flight; a conversation always uses the same
+ * lane, so its messages are stored in the order in which they came. While a lane's commit is out, what arrives waits
+ * and goes together in the next: no timer at low load, large transactions at high load.
+ *
+ * A batch is one statement, whatever its size, that commits by itself. It moves the head of each conversation and
+ * inserts the messages. Bodies are sealed together with their msg_id, so the id must be known before: the lane
+ * remembers each conversation's head and predicts. The statement moves only heads that are where they were expected;
+ * what did not move (another db-proxy wrote there) comes back, is read anew and goes again. A message that was stored
+ * by an earlier attempt (unknown outcome of a broken connection, a repeated send_id) breaks the unique index on
+ * send_id, which undoes the whole statement; the lane then looks the send_ids up, answers those it finds with
+ * their first ids, and stores the rest.
+ */
+export interface Draft {
+  readonly conversationId: bigint;
+  readonly senderId: number;
+  readonly msgType: number;
+  readonly body: Buffer;
+  /** 16 bytes. */
+  readonly sendId: Buffer;
+}
+
+export interface Stored {
+  readonly msgId: number;
+  readonly createTimeMs: number;
+  /** Stored by an earlier ask with the same send_id. */
+  readonly duplicate: boolean;
+}
+
+export interface AppendLimits {
+  /** Connections, and so commits in flight, per shard. */
+  readonly lanesPerShard: number;
+  /** Messages of one statement at most. */
+  readonly batchMax: number;
+  /** Messages that may wait in one lane; the next one is BUSY. */
+  readonly queueMax: number;
+  /** How long a message may wait for PostgreSQL, in ms. */
+  readonly storeTimeoutMs: number;
+}
+
+export interface AppendCounters {
+  stored(messages: number): void;
+  batch(seconds: number): void;
+  repeated(messages: number): void;
+}
+
+/** Answers of the directory that storing depends on. */
+export interface Membership {
+  /** Which of these users exist and have not left. */
+  existing(userIds: readonly number[]): Promise<ReadonlySet<number>>;
+  /** Which of these (group, user) pairs are members of a group that is not deleted; keys as memberKey makes them. */
+  members(pairs: readonly { groupId: number; userId: number }[]): Promise<ReadonlySet<string>>;
+}
+
+export function memberKey(groupId: number, userId: number): string {
+  return `${groupId}/${userId}`;
+}
+
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+const HEADS_MAX = 100_000;
+const PAUSE_MS_MIN = 50;
+const PAUSE_MS_MAX = 1_000;
+
+export class Append {
+  readonly #lanes = new Map<Shard, Lane[]>();
+  readonly #shards: Shards;
+  readonly #limits: AppendLimits;
+
+  constructor(
+    shards: Shards,
+    keys: DataKeys,
+    membership: Membership,
+    limits: AppendLimits,
+    counters: AppendCounters,
+    log: Logger,
+  ) {
+    this.#shards = shards;
+    this.#limits = limits;
+    for (const shard of shards.all) {
+      const lanes = Array.from(
+        { length: limits.lanesPerShard },
+        () => new Lane(shard, { shards, keys, membership, limits, counters, log }),
+      );
+      this.#lanes.set(shard, lanes);
+    }
+  }
+
+  /**
+   * Resolves after the commit.
+   * @throws ImError NO_SUCH_USER, NOT_A_MEMBER, SEND_ID_REUSED: nothing stored. BUSY: queue full, nothing stored.
+   * STORE_UNAVAILABLE: PostgreSQL did not answer in time; whether it is stored shows when the send_id is asked again.
+   */
+  store(draft: Draft): Promise<Stored> {
+    const bucket = bucketOf(draft.conversationId);
+    const lanes = this.#lanes.get(this.#shards.ofBucket(bucket))!;
+    return lanes[bucket % this.#limits.lanesPerShard]!.store(draft, bucket);
+  }
+
+  get waiting(): number {
+    let sum = 0;
+    for (const lanes of this.#lanes.values()) for (const lane of lanes) sum += lane.waiting;
+    return sum;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#lanes.values()].flat().map((lane) => lane.close()));
+  }
+}
+
+interface Item extends Draft {
+  readonly bucket: number;
+  readonly deadlineMs: number;
+  /** The same send_id again within one batch: answered like this one. */
+  readonly twins: Item[];
+  settled: boolean;
+  resolve(stored: Stored): void;
+  reject(error: Error): void;
+}
+
+interface Head {
+  id: number;
+  timeMs: number;
+}
+
+interface LaneParts {
+  readonly shards: Shards;
+  readonly keys: DataKeys;
+  readonly membership: Membership;
+  readonly limits: AppendLimits;
+  readonly counters: AppendCounters;
+  readonly log: Logger;
+}
+
+class Lane {
+  readonly #shard: Shard;
+  readonly #parts: LaneParts;
+  /** Heads as last seen. An entry also says that the conversation's rows exist. */
+  readonly #heads = new Map<bigint, Head>();
+  #queue: Item[] = [];
+  #running: Promise<void> | undefined;
+  #client: pg.Client | undefined;
+  #closed = false;
+
+  constructor(shard: Shard, parts: LaneParts) {
+    this.#shard = shard;
+    this.#parts = parts;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  store(draft: Draft, bucket: number): Promise<Stored> {
+    return new Promise((resolve, reject) => {
+      const { queueMax, storeTimeoutMs } = this.#parts.limits;
+      if (this.#queue.length >= queueMax || this.#closed) {
+        reject(new ImError('BUSY', `${this.#queue.length} messages wait for ${this.#shard.name}`));
+        return;
+      }
+      this.#queue.push({
+        ...draft,
+        bucket,
+        deadlineMs: performance.now() + storeTimeoutMs,
+        twins: [],
+        settled: false,
+        resolve,
+        reject,
+      });
+      this.#running ??= this.#run();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+    await this.#client?.end().catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    await Promise.resolve(); // whatever else this turn brings joins the first batch
+    while (this.#queue.length > 0) await this.#write(this.#take());
+    this.#running = undefined;
+  }
+
+  #take(): Item[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#queue.length && count < this.#parts.limits.batchMax && bytes < BATCH_BYTES_MAX) {
+      bytes += this.#queue[count]!.body.length;
+      count++;
+    }
+    const batch = this.#queue.slice(0, count);
+    this.#queue = this.#queue.slice(count);
+    return joinTwins(batch);
+  }
+
+  /** Tries until every message of the batch is settled. `suspect`: some of them may be stored already. */
+  async #write(batch: Item[]): Promise<void> {
+    let open = batch;
+    let suspect = false;
+    for (let pauseMs = PAUSE_MS_MIN; ; ) {
+      open = this.#giveUpLate(open);
+      if (open.length === 0) return;
+      try {
+        open = await this.#attempt(open, suspect);
+        suspect = false;
+      } catch (error) {
+        for (const item of open) this.#heads.delete(item.conversationId);
+        open = open.filter((item) => !item.settled);
+        if (isUniqueViolation(error) && !suspect) {
+          suspect = true;
+          continue;
+        }
+        suspect = true;
+        if (!isUnavailable(error)) return this.#writeApart(open, error as Error);
+        this.#parts.log.warn(
+          { shard: this.#shard.name, error: (error as Error).message, messages: open.length },
+          'storing waits for PostgreSQL',
+        );
+        this.#dropClient();
+        await pause(pauseMs);
+        pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX);
+      }
+    }
+  }
+
+  /** PostgreSQL refuses the statement itself: find the message it is about, so that it takes no other with it. */
+  async #writeApart(items: Item[], error: Error): Promise<void> {
+    if (items.length > 1) {
+      for (const item of items) await this.#write([item]);
+      return;
+    }
+    this.#parts.log.error({ error, shard: this.#shard.name }, 'a message cannot be stored');
+    for (const item of items) settleError(item, new ImError('INTERNAL', error.message));
+  }
+
+  #giveUpLate(items: Item[]): Item[] {
+    const nowMs = performance.now();
+    return items.filter((item) => {
+      if (item.deadlineMs > nowMs) return true;
+      settleError(item, new ImError('STORE_UNAVAILABLE', `${this.#shard.name} did not answer in time`));
+      return false;
+    });
+  }
+
+  /** One go at all of them; gives back what has to go again. */
+  async #attempt(batch: Item[], suspect: boolean): Promise<Item[]> {
+    const client = await this.#connected();
+    const allowed = await this.#refuse(batch);
+    await this.#learnHeads(client, allowed);
+    const fresh = suspect ? await this.#answerRepeated(client, allowed) : allowed;
+    if (fresh.length === 0) return [];
+    const started = performance.now();
+    const numbered = this.#number(fresh);
+    const moved = await this.#insert(client, numbered);
+    this.#parts.counters.batch((performance.now() - started) / 1000);
+    const again: Item[] = [];
+    for (const each of numbered) {
+      if (moved.has(each.item.conversationId))
+        settle(each.item, { msgId: each.msgId, createTimeMs: each.timeMs, duplicate: false });
+      else again.push(each.item);
+    }
+    for (const item of again) this.#heads.delete(item.conversationId);
+    this.#parts.counters.stored(fresh.length - again.length);
+    return again;
+  }
+
+  /** Group messages of non-members and first messages to nobody end here. */
+  async #refuse(batch: Item[]): Promise<Item[]> {
+    const { membership } = this.#parts;
+    const inGroups = batch.filter((item) => isGroupConversation(item.conversationId));
+    const newSingles = batch.filter(
+      (item) => !isGroupConversation(item.conversationId) && !this.#heads.has(item.conversationId),
+    );
+    if (inGroups.length === 0 && newSingles.length === 0) return batch;
+    const pairs = inGroups.map((item) => ({ groupId: groupOf(item.conversationId), userId: item.senderId }));
+    const members = inGroups.length === 0 ? undefined : await membership.members(pairs);
+    const people = newSingles.flatMap((item) => usersOf(item.conversationId));
+    const existing = newSingles.length === 0 ? undefined : await membership.existing(people);
+    return batch.filter((item) => {
+      const error = isGroupConversation(item.conversationId)
+        ? members!.has(memberKey(groupOf(item.conversationId), item.senderId))
+          ? undefined
+          : new ImError('NOT_A_MEMBER', `user ${item.senderId} in group ${groupOf(item.conversationId)}`)
+        : this.#heads.has(item.conversationId) || usersOf(item.conversationId).every((id) => existing!.has(id))
+          ? undefined
+          : new ImError('NO_SUCH_USER', `conversation of ${usersOf(item.conversationId).join(' and ')}`);
+      if (error !== undefined) settleError(item, error);
+      return error === undefined;
+    });
+  }
+
+  /**
+   * Makes sure that the conversations exist, and knows their heads. A single conversation is first put on its two
+   * users' lists (in their buckets, so never in one transaction with it): a crash in between leaves a list entry
+   * without messages, which nobody sees, and never messages that nobody finds.
+   */
+  async #learnHeads(client: pg.Client, batch: Item[]): Promise<void> {
+    const unknown = [...new Set(batch.map((item) => item.conversationId))].filter((id) => !this.#heads.has(id));
+    if (unknown.length === 0) return;
+    await this.#list(unknown.filter((id) => !isGroupConversation(id)));
+    const where = [unknown.map(bucketOf), unknown.map(String)];
+    await client.query({
+      name: 'conversations-make',
+      text: 'insert into shard.conversation (bucket, id) select * from unnest($1::smallint[], $2::bigint[]) on conflict do nothing',
+      values: where,
+    });
+    const { rows } = await client.query<{ id: bigint; head: number; head_time_ms: bigint }>({
+      name: 'conversations-heads',
+      text: `select c.id, c.head, c.head_time_ms from unnest($1::smallint[], $2::bigint[]) as w (bucket, id)
+               join shard.conversation c on c.bucket = w.bucket and c.id = w.id`,
+      values: where,
+    });
+    for (const row of rows) this.#heads.set(row.id, { id: row.head, timeMs: Number(row.head_time_ms) });
+    this.#forgetSome(batch);
+  }
+
+  async #list(conversations: bigint[]): Promise<void> {
+    const entries = conversations.flatMap((id) =>
+      usersOf(id).map((userId) => ({ bucket: userBucketOf(userId), userId, id })),
+    );
+    for (const [shard, part] of this.#parts.shards.split(entries, (entry) => entry.bucket)) {
+      await shard.pool.query({
+        name: 'user-conversations-add',
+        text: `insert into shard.user_conversation (bucket, user_id, conversation_id)
+               select * from unnest($1::smallint[], $2::int[], $3::bigint[]) on conflict do nothing`,
+        values: [
+          part.map((entry) => entry.bucket),
+          part.map((entry) => entry.userId),
+          part.map((entry) => String(entry.id)),
+        ],
+      });
+    }
+  }
+
+  #forgetSome(batch: Item[]): void {
+    if (this.#heads.size <= HEADS_MAX) return;
+    const inUse = new Set(batch.map((item) => item.conversationId));
+    for (const id of this.#heads.keys()) {
+      if (!inUse.has(id)) this.#heads.delete(id);
+      if (this.#heads.size <= HEADS_MAX * 0.9) break;
+    }
+  }
+
+  /** Settles what is stored already; gives back the rest. */
+  async #answerRepeated(client: pg.Client, batch: Item[]): Promise<Item[]> {
+    const { rows } = await client.query<StoredRow>({
+      name: 'messages-by-send-id',
+      text: `select m.conversation_id, m.sender_id, m.send_id, m.msg_id, m.create_time_ms, m.msg_type, m.key_id, m.sealed
+               from unnest($1::smallint[], $2::bigint[], $3::int[], $4::bytea[]) as w (bucket, conversation_id, sender_id, send_id)
+               join shard.message m on m.bucket = w.bucket and m.conversation_id = w.conversation_id
+                and m.sender_id = w.sender_id and m.send_id = w.send_id`,
+      values: [
+        batch.map((i) => i.bucket),
+        batch.map((i) => String(i.conversationId)),
+        batch.map((i) => i.senderId),
+        batch.map((i) => i.sendId),
+      ],
+    });
+    const found = new Map(rows.map((row) => [sendKey(row.conversation_id, row.sender_id, row.send_id), row]));
+    this.#parts.counters.repeated(rows.length);
+    return batch.filter((item) => {
+      const row = found.get(sendKey(item.conversationId, item.senderId, item.sendId));
+      if (row === undefined) return true;
+      const bound = { conversationId: item.conversationId, msgId: row.msg_id, senderId: item.senderId };
+      const same =
+        row.msg_type === item.msgType && this.#parts.keys.open(row.key_id, bound, row.sealed).equals(item.body);
+      if (same) settle(item, { msgId: row.msg_id, createTimeMs: Number(row.create_time_ms), duplicate: true });
+      else settleError(item, new ImError('SEND_ID_REUSED', `by user ${item.senderId} with another body`));
+      return false;
+    });
+  }
+
+  /** Gives each message the id and the time it will have if nobody else has written to its conversation. */
+  #number(items: Item[]): Numbered[] {
+    const nowMs = Date.now();
+    return items.map((item) => {
+      const head = this.#heads.get(item.conversationId);
+      assert(head !== undefined, 'the head is learnt before');
+      head.id++;
+      head.timeMs = Math.max(head.timeMs, nowMs); // a clock that steps back does not turn a conversation around
+      const bound = { conversationId: item.conversationId, msgId: head.id, senderId: item.senderId };
+      return { item, msgId: head.id, timeMs: head.timeMs, ...this.#parts.keys.seal(item.bucket, bound, item.body) };
+    });
+  }
+
+  /** @returns the conversations whose heads were where they were expected; the others' messages were not stored. */
+  async #insert(client: pg.Client, numbered: Numbered[]): Promise<Set<bigint>> {
+    const heads = movesOf(numbered);
+    const { rows } = await client.query<{ id: bigint }>({
+      name: 'messages-append',
+      text: APPEND,
+      values: [...headColumns(heads), ...messageColumns(numbered)],
+    });
+    return new Set(rows.map((row) => row.id));
+  }
+
+  async #connected(): Promise<pg.Client> {
+    if (this.#client !== undefined) return this.#client;
+    const client = new pg.Client(clientConfig(this.#shard.url, `db-proxy append ${this.#shard.name}`));
+    client.on('error', () => {
+      if (this.#client === client) this.#client = undefined;
+    });
+    await client.connect();
+    this.#client = client;
+    return client;
+  }
+
+  #dropClient(): void {
+    this.#client?.end().catch(() => undefined);
+    this.#client = undefined;
+  }
+}
+
+interface StoredRow {
+  readonly conversation_id: bigint;
+  readonly sender_id: number;
+  readonly send_id: Buffer;
+  readonly msg_id: number;
+  readonly create_time_ms: bigint;
+  readonly msg_type: number;
+  readonly key_id: number;
+  readonly sealed: Buffer;
+}
+
+interface Numbered {
+  readonly item: Item;
+  readonly msgId: number;
+  readonly timeMs: number;
+  readonly keyId: number;
+  readonly sealed: Buffer;
+}
+
+interface Move {
+  readonly bucket: number;
+  readonly id: bigint;
+  readonly expected: number;
+  head: number;
+  timeMs: number;
+  lowRead: number;
+  highRead: number;
+}
+
+/**
+ * `moved` takes the row locks, in the order of the arrays, which are sorted: two db-proxies that store into the same
+ * conversations wait for each other instead of blocking each other for good. Bodies come as one piece of bytes that is
+ * cut here, which spares both sides the escaping of an array of them.
+ */
+const APPEND = `
+with moved as (
+  update shard.conversation c
+     set head = m.head, head_time_ms = m.time_ms,
+         low_read = greatest(c.low_read, m.low_read), high_read = greatest(c.high_read, m.high_read)
+    from unnest($1::smallint[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::int[], $7::int[])
+      as m (bucket, id, expected, head, time_ms, low_read, high_read)
+   where c.bucket = m.bucket and c.id = m.id and c.head = m.expected
+  returning c.bucket, c.id
+), stored as (
+  insert into shard.message (bucket, conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, send_id, sealed)
+  select moved.bucket, moved.id, n.msg_id, n.sender_id, n.msg_type, n.time_ms, n.key_id,
+         substring($15::bytea from n.at for 16), substring($15::bytea from n.at + 16 for n.size)
+    from unnest($8::bigint[], $9::int[], $10::int[], $11::smallint[], $12::bigint[], $13::int[], $14::int[], $16::int[])
+      as n (conversation_id, msg_id, sender_id, msg_type, time_ms, key_id, at, size)
+    join moved on moved.id = n.conversation_id
+), group_reads as (
+  insert into shard.group_read (bucket, conversation_id, user_id, read_id)
+  select moved.bucket, moved.id, n.sender_id, max(n.msg_id)
+    from unnest($8::bigint[], $9::int[], $10::int[]) as n (conversation_id, msg_id, sender_id)
+    join moved on moved.id = n.conversation_id
+   where n.conversation_id >= ${1n << 62n}
+   group by 1, 2, 3
+  on conflict (bucket, conversation_id, user_id) do update set read_id = greatest(group_read.read_id, excluded.read_id)
+)
+select id from moved`;
+
+function movesOf(numbered: readonly Numbered[]): Move[] {
+  const moves = new Map<bigint, Move>();
+  for (const { item, msgId, timeMs } of numbered) {
+    let move = moves.get(item.conversationId);
+    if (move === undefined) {
+      move = {
+        bucket: item.bucket,
+        id: item.conversationId,
+        expected: msgId - 1,
+        head: msgId,
+        timeMs,
+        lowRead: 0,
+        highRead: 0,
+      };
+      moves.set(item.conversationId, move);
+    }
+    move.head = msgId;
+    move.timeMs = timeMs;
+    if (isGroupConversation(item.conversationId)) continue;
+    if (usersOf(item.conversationId)[0] === item.senderId) move.lowRead = msgId;
+    else move.highRead = msgId;
+  }
+  return [...moves.values()].sort((a, b) => a.bucket - b.bucket || (a.id < b.id ? -1 : 1));
+}
+
+function headColumns(moves: readonly Move[]): string[] {
+  return [
+    column(moves, (m) => m.bucket),
+    column(moves, (m) => m.id),
+    column(moves, (m) => m.expected),
+    column(moves, (m) => m.head),
+    column(moves, (m) => m.timeMs),
+    column(moves, (m) => m.lowRead),
+    column(moves, (m) => m.highRead),
+  ];
+}
+
+function messageColumns(numbered: readonly Numbered[]): (string | Buffer)[] {
+  const pieces: Buffer[] = [];
+  const starts: number[] = [];
+  let at = 1; // substring counts from 1
+  for (const { item, sealed } of numbered) {
+    starts.push(at);
+    pieces.push(item.sendId, sealed);
+    at += item.sendId.length + sealed.length;
+  }
+  return [
+    column(numbered, (n) => n.item.conversationId),
+    column(numbered, (n) => n.msgId),
+    column(numbered, (n) => n.item.senderId),
+    column(numbered, (n) => n.item.msgType),
+    column(numbered, (n) => n.timeMs),
+    column(numbered, (n) => n.keyId),
+    `{${starts.join(',')}}`,
+    Buffer.concat(pieces),
+    column(numbered, (n) => n.sealed.length),
+  ];
+}
+
+/** An array literal of PostgreSQL; half the work of the driver's own, which has to expect any text. */
+function column<T>(rows: readonly T[], value: (row: T) => number | bigint): string {
+  return `{${rows.map(value).join(',')}}`;
+}
+
+function sendKey(conversationId: bigint, senderId: number, sendId: Buffer): string {
+  return `${conversationId}/${senderId}/${sendId.toString('latin1')}`;
+}
+
+function joinTwins(batch: Item[]): Item[] {
+  const first = new Map<string, Item>();
+  return batch.filter((item) => {
+    const key = sendKey(item.conversationId, item.senderId, item.sendId);
+    const earlier = first.get(key);
+    if (earlier === undefined) {
+      first.set(key, item);
+      return true;
+    }
+    if (earlier.msgType === item.msgType && earlier.body.equals(item.body)) earlier.twins.push(item);
+    else item.reject(new ImError('SEND_ID_REUSED', `by user ${item.senderId} with another body`));
+    return false;
+  });
+}
+
+function settle(item: Item, stored: Stored): void {
+  item.settled = true;
+  item.resolve(stored);
+  for (const twin of item.twins) twin.resolve({ ...stored, duplicate: true });
+}
+
+function settleError(item: Item, error: ImError): void {
+  item.settled = true;
+  for (const each of [item, ...item.twins]) each.reject(error);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

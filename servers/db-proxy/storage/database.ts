@@ -1,0 +1,44 @@
+import pg from 'pg';
+
+/**
+ * Connections to PostgreSQL. 64-bit columns come as bigint: conversation ids need all their bits, and a number that
+ * silently lost some would be a message in the wrong place. Times are turned into numbers where they are read.
+ */
+const INT8 = 20;
+const types = new pg.TypeOverrides();
+types.setTypeParser(INT8, (text: string) => BigInt(text));
+
+/** What one statement may take before PostgreSQL gives it up; the callers' own deadlines are longer. */
+const STATEMENT_MS_MAX = 5_000;
+
+export function clientConfig(url: string, name: string): pg.ClientConfig {
+  return {
+    connectionString: url,
+    application_name: name,
+    types,
+    statement_timeout: STATEMENT_MS_MAX,
+    query_timeout: STATEMENT_MS_MAX + 1_000,
+    connectionTimeoutMillis: 3_000,
+    keepAlive: true,
+  };
+}
+
+export function openPool(url: string, name: string, max: number): pg.Pool {
+  const pool = new pg.Pool({ ...clientConfig(url, name), max, idleTimeoutMillis: 60_000 });
+  pool.on('error', () => undefined); // an idle connection that broke is replaced when it is next needed
+  return pool;
+}
+
+/** A connection broken, refused or cut by the server going down, as opposed to a statement that is wrong. */
+export function isUnavailable(error: unknown): boolean {
+  const code = (error as { code?: string }).code;
+  if (code === undefined) return true; // pg's own: "Connection terminated", "timeout", …
+  if (!/^[0-9A-Z]{5}$/.test(code)) return true; // ECONNREFUSED and its kind
+  // 08 connection exception, 53 out of resources (disk full, too many connections), 57 operator intervention,
+  // 58 system error, 40 rolled back by a deadlock or a serialisation failure, 55P03 lock not available, 25006 read-only
+  return /^(08|53|57|58|40)/.test(code) || code === '55P03' || code === '25006';
+}
+
+export function isUniqueViolation(error: unknown): boolean {
+  return (error as { code?: string }).code === '23505';
+}

@@ -1,0 +1,45 @@
+import { type Peer, Peers } from '../../common/net/peers.js';
+import { cluster } from '../../common/pdu/commands.js';
+import { commandTable, hear } from '../../common/server/command-table.js';
+import type { Running, Surroundings } from '../../common/server/lifecycle.js';
+import { openClients } from './clients.js';
+import { openHttp } from './http.js';
+import { MsgServers } from './msg-servers.js';
+import type { LoginSettings } from './settings.js';
+
+/**
+ * The login server: tells a client which msg server to connect to. It knows only what the msg servers tell it over
+ * their links, so any number of login servers are equal.
+ */
+export async function startLoginServer(
+  settings: LoginSettings,
+  { name, log, metrics }: Surroundings,
+): Promise<Running> {
+  const msgServers = new MsgServers();
+  const fromMsgServers = commandTable<MsgServers, Peer>([
+    hear(cluster.load, (known, load, peer) => known.heard(peer, load)),
+  ]);
+  const peers = await Peers.open({
+    self: { role: 'login', name },
+    port: settings.port,
+    host: settings.host,
+    secret: settings.clusterSecret,
+    log,
+    ctx: msgServers,
+    tables: { msg: fromMsgServers },
+    left: (peer) => msgServers.gone(peer),
+  });
+  const http = await openHttp(settings.host, settings.httpPort, msgServers, settings);
+  const clients = await openClients(settings.host, settings.clientPort, msgServers);
+  metrics.gauge('msg_servers', 'msg servers that are up', () => msgServers.count);
+  metrics.gauge('sessions_known', 'Sessions on all msg servers, as they said last', () => msgServers.connections);
+  return {
+    ports: { servers: peers.port, http: http.port, clients: clients.port },
+    notReady: () => (msgServers.count === 0 ? 'no msg server' : undefined),
+    async close() {
+      http.close();
+      clients.close();
+      peers.close();
+    },
+  };
+}

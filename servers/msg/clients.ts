@@ -1,0 +1,142 @@
+import type { Socket } from 'node:net';
+import { ImError } from '../../common/errors.js';
+import { type CloseReason, Connection, clientConnectionLimits } from '../../common/net/connection.js';
+import { listen } from '../../common/net/listener.js';
+import { login, other } from '../../common/pdu/commands.js';
+import type { Frame } from '../../common/pdu/header.js';
+import { IM } from '../../common/pdu/pb.js';
+import { fromClients } from './commands.js';
+import type { MsgContext } from './context.js';
+import { Session, type SessionOwner } from './session.js';
+import type { MsgSettings } from './settings.js';
+
+const SWEEP_MS = 1_000;
+const { DEVICE_CLASS_PC } = IM.Cluster.DeviceClass;
+
+/** The door for clients: accepts them, hands their frames to the command table, ends those that fall silent. */
+export class Clients implements SessionOwner {
+  readonly #ctx: MsgContext;
+  readonly #settings: MsgSettings;
+  /** Every connection, logged in or not. */
+  readonly #connected = new Set<Session>();
+  readonly #sweeper: NodeJS.Timeout;
+  #listening: { port: number; close(): void } | undefined;
+
+  private constructor(ctx: MsgContext, settings: MsgSettings) {
+    this.#ctx = ctx;
+    this.#settings = settings;
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
+  }
+
+  static async open(ctx: MsgContext, settings: MsgSettings): Promise<Clients> {
+    const clients = new Clients(ctx, settings);
+    try {
+      clients.#listening = await listen(settings.clientPort, settings.host, (socket) => clients.#accept(socket));
+    } catch (error) {
+      clearInterval(clients.#sweeper);
+      throw error;
+    }
+    return clients;
+  }
+
+  get port(): number {
+    return this.#listening!.port;
+  }
+  get connected(): number {
+    return this.#connected.size;
+  }
+  get openAsks(): number {
+    let sum = 0;
+    for (const session of this.#connected) sum += session.openAsks;
+    return sum;
+  }
+
+  /** Accepts nobody any more. */
+  drain(): void {
+    this.#listening?.close();
+  }
+
+  close(): void {
+    clearInterval(this.#sweeper);
+    this.#listening?.close();
+    for (const session of this.#connected) session.close('shutdown');
+  }
+
+  frame(session: Session, frame: Frame): void {
+    const { counters } = this.#ctx;
+    counters.framesIn.inc();
+    if (frame.command === other.heartbeat.id) return session.send(frame.bytes);
+    const row = fromClients.get(frame.command);
+    const why = dropReason(session, frame, row !== undefined);
+    if (why !== undefined || row === undefined) return counters.dropped.inc({ why: why ?? 'unknown-command' });
+    try {
+      const done = row.run(this.#ctx, session, frame);
+      if (done !== undefined) this.#follow(session, row.command.name, done);
+    } catch (error) {
+      this.#failed(session, row.command.name, error);
+    }
+  }
+
+  closed(session: Session, reason: CloseReason): void {
+    this.#connected.delete(session);
+    this.#ctx.counters.closed.inc({ why: reason });
+    if (reason === 'length-too-small' || reason === 'length-too-large') {
+      this.#ctx.log.warn({ reason, address: session.connection.address, userId: session.userId }, 'client closed');
+    }
+    const change = this.#ctx.sessions.remove(session);
+    if (change === undefined) return;
+    this.#ctx.routes.presence(session, false);
+    this.#ctx.routes.cease(change);
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#connected.size >= this.#settings.connectionsMax) {
+      this.#ctx.counters.closed.inc({ why: 'full' });
+      socket.destroy();
+      return;
+    }
+    const limits = { ...clientConnectionLimits, sendQueueMax: this.#settings.sendQueueMax };
+    this.#connected.add(new Session(new Connection(socket, limits), this));
+  }
+
+  /** A client with too many requests under way is not read from: its next ones wait on its own side. */
+  #follow(session: Session, command: string, done: Promise<void>): void {
+    session.openAsks++;
+    if (session.openAsks === this.#settings.clientAsksMax) session.connection.pauseReading();
+    done
+      .catch((error: unknown) => this.#failed(session, command, error))
+      .finally(() => {
+        session.openAsks--;
+        if (session.openAsks === this.#settings.clientAsksMax - 1) session.connection.resumeReading();
+      });
+  }
+
+  #failed(session: Session, command: string, error: unknown): void {
+    const code = error instanceof ImError ? error.code : 'INTERNAL';
+    this.#ctx.counters.dropped.inc({ why: code });
+    if (code === 'INTERNAL') this.#ctx.log.error({ command, userId: session.userId, error }, 'command failed');
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now();
+    for (const session of this.#connected) {
+      const silentMs = nowMs - session.connection.heardMs;
+      if (session.online) {
+        if (silentMs > this.#silenceMax(session)) session.close('silent');
+      } else if (nowMs - session.connectedMs > this.#settings.loginTimeoutMs) session.close('login-timeout');
+    }
+  }
+
+  #silenceMax(session: Session): number {
+    return session.deviceClass === DEVICE_CLASS_PC ? this.#settings.pcSilenceMs : this.#settings.mobileSilenceMs;
+  }
+}
+
+/** Before the log-in only the log-in is heard; on one that is going, nothing. */
+function dropReason(session: Session, frame: Frame, known: boolean): string | undefined {
+  if (!known) return 'unknown-command';
+  const isLogin = frame.command === login.enter.id;
+  if (session.state === 'online') return isLogin ? 'second-login' : undefined;
+  if (session.state === 'greeting') return isLogin ? undefined : 'before-login';
+  return session.state;
+}

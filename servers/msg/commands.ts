@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import type { Link } from '../../common/net/link.js';
+import { type Ask, type Command, decodeBody, encodeFrame } from '../../common/pdu/command.js';
+import { buddy, cluster, group, login, message } from '../../common/pdu/commands.js';
+import { type Frame, withSeq } from '../../common/pdu/header.js';
+import { commandTable, hear } from '../../common/server/command-table.js';
+import type { MsgContext } from './context.js';
+import * as buddies from './handlers/buddy.js';
+import * as logins from './handlers/login.js';
+import * as messages from './handlers/message.js';
+import type { Session } from './session.js';
+
+/** One command of clients. `frame` is only valid until the first await. @throws ImError BAD_REQUEST at once. */
+export interface ClientRow {
+  readonly command: Command<never, unknown>;
+  run(ctx: MsgContext, session: Session, frame: Frame): Promise<void> | void;
+}
+
+/** Without an answer, or the handler sends it. */
+function client<In, Out>(
+  command: Command<In, Out>,
+  handle: (ctx: MsgContext, said: Out, session: Session, seq: number) => Promise<void> | void,
+): ClientRow {
+  return { command, run: (ctx, session, frame) => handle(ctx, decodeBody(command, frame.body), session, frame.seq) };
+}
+
+/** Answered here; undefined: no answer. */
+function here<In, Out, ReplyIn, ReplyOut>(
+  ask: Ask<In, Out, ReplyIn, ReplyOut>,
+  handle: (ctx: MsgContext, asked: Out, session: Session) => Promise<ReplyIn | undefined> | ReplyIn | undefined,
+): ClientRow {
+  return client(ask, async (ctx, asked, session, seq) => {
+    const reply = await handle(ctx, asked, session);
+    if (reply !== undefined) session.send(encodeFrame(ask.reply, seq, reply));
+  });
+}
+
+/**
+ * Answered by db-proxy: the request goes there with the session's own user id in it, whatever the client wrote, and
+ * the answer's bytes come back to the client as they are. `answered` hears of the answer, `parts` may replace it by
+ * several frames.
+ */
+function proxied<In extends { userId: number }, Out extends In, ReplyIn, ReplyOut>(
+  ask: Ask<In, Out, ReplyIn, ReplyOut>,
+  options: {
+    answered?: (ctx: MsgContext, session: Session, reply: Frame, asked: Out) => void;
+    parts?: (session: Session, reply: Frame) => Buffer[] | undefined;
+  } = {},
+): ClientRow {
+  return client(ask, async (ctx, asked, session, seq) => {
+    asked.userId = session.userId;
+    const reply = await ctx.dbProxies.askBytes(ask, ask.codec.encode(asked).finish(), session.userId);
+    const [first, ...further] = options.parts?.(session, reply) ?? [reply.bytes];
+    session.send(answering(first!, seq));
+    for (const part of further) session.send(part);
+    options.answered?.(ctx, session, reply, asked);
+  });
+}
+
+/** The bytes of a link's frame as an answer to a client: with the client's seq, without the link's id. */
+function answering(frame: Buffer, seq: number): Buffer {
+  const bytes = withSeq(frame, seq);
+  bytes.writeUInt16BE(0, 14);
+  return bytes;
+}
+
+const removeSession = proxied(buddy.removeSession, { answered: buddies.sessionRemoved });
+
+export const fromClients: ReadonlyMap<number, ClientRow> = tableOf([
+  client(login.enter, logins.enter),
+  client(login.leave, logins.leave),
+  here(login.kickPc, logins.kickPc),
+  proxied(login.setPushShield),
+  proxied(login.getPushShield),
+
+  proxied(buddy.allUsers, { parts: buddies.userListParts }),
+  proxied(buddy.usersInfo),
+  proxied(buddy.departments),
+  proxied(buddy.recentSessions),
+  removeSession,
+  // iOS sends the request under the number of the answer.
+  { ...removeSession, command: { ...removeSession.command, id: buddy.removeSession.reply.id } },
+  here(buddy.usersStatus, buddies.usersStatus),
+  proxied(buddy.changeSignature, { answered: buddies.signatureChanged }),
+  proxied(buddy.changeAvatar, { answered: buddies.avatarChanged }),
+
+  client(message.data, messages.send),
+  client(message.ack, messages.received),
+  client(message.readAck, messages.read),
+  here(message.time, messages.time),
+  proxied(message.unreadCount),
+  proxied(message.list),
+  proxied(message.latestId),
+  proxied(message.byId),
+
+  proxied(group.normalList),
+  proxied(group.info),
+]);
+
+function tableOf(rows: readonly ClientRow[]): ReadonlyMap<number, ClientRow> {
+  const table = new Map(rows.map((row) => [row.command.id, row]));
+  assert.equal(table.size, rows.length, 'two rows claim one command id');
+  return table;
+}
+
+export const fromRoutes = commandTable<MsgContext, Link>([
+  hear(cluster.publish, messages.deliver),
+  hear(cluster.kickOlder, logins.kickedElsewhere),
+]);

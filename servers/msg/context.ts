@@ -1,0 +1,18 @@
+import type { Clock } from '../../common/clock.js';
+import type { Logger } from '../../common/log.js';
+import type { LinkGroup } from '../../common/net/link-group.js';
+import type { MsgCounters } from './counters.js';
+import type { Routes } from './routes.js';
+import type { Sessions } from './sessions.js';
+
+/** What a handler may reach. */
+export interface MsgContext {
+  /** Of this server, unique in the cluster. */
+  readonly name: string;
+  readonly sessions: Sessions;
+  readonly dbProxies: LinkGroup;
+  readonly routes: Routes;
+  readonly clock: Clock;
+  readonly counters: MsgCounters;
+  readonly log: Logger;
+}

@@ -1,0 +1,129 @@
+import { seconds } from '../../../common/clock.js';
+import { ImError } from '../../../common/errors.js';
+import { encodeFrame } from '../../../common/pdu/command.js';
+import { cluster, login, server } from '../../../common/pdu/commands.js';
+import { IM } from '../../../common/pdu/pb.js';
+import type { MsgContext } from '../context.js';
+import { classOf, type Session } from '../session.js';
+
+const { ResultType, KickReasonType, ClientType } = IM.BaseDefine;
+const { DeviceClass } = IM.Cluster;
+
+/** Shown to people by TeamTalk clients, so in the words they know. */
+const TEXT = { ok: '成功', down: '服务端异常' } as const;
+
+/** A client says who it is. Answered once everything that is meant for it from then on will reach it. */
+export async function enter(ctx: MsgContext, asked: IM.Login.IMLoginReq, session: Session, seq: number): Promise<void> {
+  session.verify();
+  if (!ctx.dbProxies.open) return refuse(ctx, session, seq, ResultType.REFUSE_REASON_NO_DB_SERVER, TEXT.down);
+  if (!ctx.routes.open) return refuse(ctx, session, seq, ResultType.REFUSE_REASON_NO_ROUTE_SERVER, TEXT.down);
+  try {
+    const { userName, password } = asked;
+    const verdict = await ctx.dbProxies.ask(server.validate, {
+      userName,
+      password,
+      clientAddress: session.connection.address,
+    });
+    if (verdict.resultCode !== 0 || verdict.userInfo === undefined) {
+      return refuse(ctx, session, seq, ResultType.REFUSE_REASON_DB_VALIDATE_FAILED, verdict.resultString ?? '');
+    }
+    const { groupIdList } = await ctx.dbProxies.ask(cluster.userGroups, { userId: verdict.userInfo.userId });
+    session.groupIds = new Set(groupIdList);
+    await begin(ctx, session, asked, verdict.userInfo, seq);
+  } catch (error) {
+    if (!(error instanceof ImError)) throw error;
+    ctx.log.warn({ error: error.message, address: session.connection.address }, 'log-in not decided');
+    refuse(ctx, session, seq, ResultType.REFUSE_REASON_NO_DB_SERVER, TEXT.down);
+  }
+}
+
+async function begin(
+  ctx: MsgContext,
+  session: Session,
+  asked: IM.Login.IMLoginReq,
+  userInfo: IM.BaseDefine.UserInfo,
+  seq: number,
+): Promise<void> {
+  if (session.state !== 'verifying') return; // gone while we were asking
+  const { userId } = userInfo;
+  const { clientType } = asked;
+  session.begin({ userId, clientType, clientVersion: asked.clientVersion ?? '' }, ctx.clock.nowMs());
+  kickOlder(ctx, session);
+  await ctx.routes.begin(ctx.sessions.add(session));
+  if (!session.online) return;
+  ctx.routes.tell(cluster.kickOlder, {
+    userId,
+    clientType,
+    reason: KickReasonType.KICK_REASON_DUPLICATE_USER,
+    beganMs: session.beganMs,
+    server: ctx.name,
+  });
+  const result: IM.Login.IMLoginRes.$Properties = {
+    serverTime: seconds(ctx.clock.nowMs()),
+    resultCode: ResultType.REFUSE_REASON_NONE,
+    resultString: TEXT.ok,
+    onlineStatus: asked.onlineStatus,
+    userInfo,
+  };
+  session.send(encodeFrame(login.enter.reply, seq, result));
+  ctx.counters.logins.inc({ result: 'ok' });
+  ctx.routes.presence(session, true);
+}
+
+function refuse(
+  ctx: MsgContext,
+  session: Session,
+  seq: number,
+  resultCode: IM.BaseDefine.ResultType,
+  resultString: string,
+): void {
+  session.send(
+    encodeFrame(login.enter.reply, seq, { serverTime: seconds(ctx.clock.nowMs()), resultCode, resultString }),
+  );
+  session.close('login-refused');
+  ctx.counters.logins.inc({ result: ResultType[resultCode] ?? 'refused' });
+}
+
+/** One session per user and device class: whoever was here before has to go. */
+function kickOlder(ctx: MsgContext, session: Session): void {
+  for (const other of ctx.sessions.ofUser(session.userId)) {
+    if (other !== session && other.deviceClass === session.deviceClass)
+      other.kick(KickReasonType.KICK_REASON_DUPLICATE_USER);
+  }
+}
+
+/** From route: a session of this user began on another msg server, or a phone puts the PC offline. */
+export function kickedElsewhere(ctx: MsgContext, told: IM.Cluster.IMKickOlder): void {
+  for (const session of ctx.sessions.ofUser(told.userId)) {
+    if (session.deviceClass !== classOf(told.clientType)) continue;
+    // Of two that began in the same millisecond on two servers, the same one has to go on both.
+    const older = session.beganMs < told.beganMs || (session.beganMs === told.beganMs && ctx.name < told.server);
+    if (older) session.kick(told.reason);
+  }
+}
+
+/** A phone puts its user's PC client offline, wherever it is. */
+export function kickPc(
+  ctx: MsgContext,
+  _asked: IM.Login.IMKickPCClientReq,
+  session: Session,
+): IM.Login.IMKickPCClientRsp.$Properties | undefined {
+  if (session.deviceClass !== DeviceClass.DEVICE_CLASS_MOBILE) return undefined;
+  const { userId } = session;
+  const reason = KickReasonType.KICK_REASON_MOBILE_KICK;
+  for (const other of ctx.sessions.ofUser(userId))
+    if (other.deviceClass === DeviceClass.DEVICE_CLASS_PC) other.kick(reason);
+  ctx.routes.tell(cluster.kickOlder, {
+    userId,
+    clientType: ClientType.CLIENT_TYPE_MAC,
+    reason,
+    beganMs: ctx.clock.nowMs() + 1,
+    server: ctx.name,
+  });
+  return { userId, resultCode: 0 };
+}
+
+export function leave(_ctx: MsgContext, _asked: IM.Login.IMLogoutReq, session: Session, seq: number): void {
+  session.send(encodeFrame(login.leave.reply, seq, { resultCode: 0 }));
+  session.close('logout');
+}

@@ -1,0 +1,119 @@
+import { v7 as uuidV7 } from 'uuid';
+import { seconds } from '../../../common/clock.js';
+import { bucketOf, groupConversation, isUserId, singleConversation } from '../../../common/conversation.js';
+import { ImError } from '../../../common/errors.js';
+import { MESSAGE_SIZE_MAX } from '../../../common/limits.js';
+import { encodeFrame } from '../../../common/pdu/command.js';
+import { cluster, message } from '../../../common/pdu/commands.js';
+import { IM } from '../../../common/pdu/pb.js';
+import type { MsgContext } from '../context.js';
+import { RecentSends } from '../recent-sends.js';
+import type { Session } from '../session.js';
+
+const { SessionType, MsgType } = IM.BaseDefine;
+
+/**
+ * A client says something. Stored first, told second: nobody hears of a message that could still be lost.
+ * A message that is refused or cannot be stored gets no answer: the stock ack has no place for an error, and its
+ * sender shows it as failed after a while.
+ */
+export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session: Session, seq: number): Promise<void> {
+  const isGroup = draft.msgType === MsgType.MSG_TYPE_GROUP_TEXT || draft.msgType === MsgType.MSG_TYPE_GROUP_AUDIO;
+  const to = draft.toSessionId;
+  const why = refusal(draft, session, isGroup);
+  if (why !== undefined) return ctx.counters.unacked.inc({ why });
+  const startedMs = ctx.clock.ticksMs();
+  session.recentSends ??= new RecentSends();
+  const attempt = session.recentSends.recall(seq, to, draft.msgType, draft.msgData, startedMs, freshSendId);
+  const sessionType = isGroup ? SessionType.SESSION_TYPE_GROUP : SessionType.SESSION_TYPE_SINGLE;
+  let stored: IM.Cluster.IMStoreMsgRsp;
+  try {
+    stored = await ctx.dbProxies.ask(
+      cluster.storeMessage,
+      {
+        fromUserId: session.userId,
+        sessionType,
+        toSessionId: to,
+        msgType: draft.msgType,
+        msgData: draft.msgData,
+        sendId: attempt.sendId,
+      },
+      // Equal for all messages of a conversation: they meet in one db-proxy, keep their order, and make batches.
+      bucketOf(isGroup ? groupConversation(to) : singleConversation(session.userId, to)),
+    );
+  } catch (error) {
+    if (!(error instanceof ImError)) throw error;
+    return ctx.counters.unacked.inc({ why: error.code });
+  }
+  session.send(
+    encodeFrame(message.ack, seq, { userId: session.userId, sessionId: to, msgId: stored.msgId, sessionType }),
+  );
+  ctx.counters.acked.inc();
+  ctx.counters.ackTime.observe((ctx.clock.ticksMs() - startedMs) / 1000);
+  if (attempt.delivered) return;
+  attempt.delivered = true;
+  const frame = encodeFrame(message.data, 0, {
+    fromUserId: session.userId,
+    toSessionId: to,
+    msgId: stored.msgId,
+    createTime: seconds(stored.createTimeMs),
+    msgType: draft.msgType,
+    msgData: draft.msgData,
+  });
+  if (isGroup) deliverToGroup(ctx, to, frame, session);
+  else deliverToUsers(ctx, [to, session.userId], frame, session);
+}
+
+function refusal(draft: IM.Message.IMMsgData, session: Session, isGroup: boolean): string | undefined {
+  if (draft.msgData.length === 0) return 'empty';
+  if (draft.msgData.length > MESSAGE_SIZE_MAX) return 'too-large';
+  if (!isGroup && draft.toSessionId === session.userId) return 'to-oneself';
+  if (!isUserId(draft.toSessionId)) return 'no-such-receiver';
+  return undefined;
+}
+
+function freshSendId(): Uint8Array {
+  return uuidV7({}, new Uint8Array(16));
+}
+
+/** To all devices of these users, here and on the other msg servers, but for the one that it came from. */
+export function deliverToUsers(ctx: MsgContext, userIdList: number[], frame: Buffer, except: Session): void {
+  for (const userId of userIdList) ctx.counters.delivered.inc(ctx.sessions.toUser(userId, frame, except));
+  ctx.routes.publish({ userIdList, frame });
+}
+
+export function deliverToGroup(ctx: MsgContext, groupId: number, frame: Buffer, except: Session): void {
+  ctx.counters.delivered.inc(ctx.sessions.toGroup(groupId, frame, except));
+  ctx.routes.publish({ groupId, frame });
+}
+
+/** From route: what another msg server published, for sessions here. */
+export function deliver(ctx: MsgContext, told: IM.Cluster.IMPublish): void {
+  // A view on what was read from the link: fine to write to sockets, as read buffers are not used again.
+  const frame = told.frame as Buffer;
+  const { groupId, onlyClass } = told;
+  let count = 0;
+  for (const userId of told.userIdList) count += ctx.sessions.toUser(userId, frame, undefined, onlyClass);
+  if (groupId !== undefined) count += ctx.sessions.toGroup(groupId, frame);
+  if (told.everyone === true) count += ctx.sessions.toAll(frame, onlyClass);
+  ctx.counters.delivered.inc(count);
+}
+
+/** A device has the message. Nothing is resent by it; counted to see how devices keep up. */
+export function received(ctx: MsgContext): void {
+  ctx.counters.received.inc();
+}
+
+/** Somebody has read up to a message; his other devices are told if that is news. */
+export async function read(ctx: MsgContext, told: IM.Message.IMMsgDataReadAck, session: Session): Promise<void> {
+  const { userId } = session;
+  const { sessionId, sessionType, msgId } = told;
+  const mark = await ctx.dbProxies.ask(cluster.markRead, { userId, sessionType, sessionId, msgId }, userId);
+  if (!mark.moved) return;
+  const frame = encodeFrame(message.readNotify, 0, { userId, sessionId, msgId: mark.readMsgId, sessionType });
+  deliverToUsers(ctx, [userId], frame, session);
+}
+
+export function time(ctx: MsgContext): IM.Message.IMClientTimeRsp.$Properties {
+  return { serverTime: seconds(ctx.clock.nowMs()) };
+}

@@ -1,0 +1,103 @@
+import { hostname } from 'node:os';
+import { wallClock } from '../../common/clock.js';
+import { LinkGroup } from '../../common/net/link-group.js';
+import { cluster } from '../../common/pdu/commands.js';
+import { commandTable } from '../../common/server/command-table.js';
+import type { Running, Surroundings } from '../../common/server/lifecycle.js';
+import { Clients } from './clients.js';
+import { fromRoutes } from './commands.js';
+import type { MsgContext } from './context.js';
+import { msgCounters } from './counters.js';
+import { Routes } from './routes.js';
+import { Sessions } from './sessions.js';
+import type { MsgSettings } from './settings.js';
+
+/**
+ * The msg server: holds the clients. It keeps nothing but their connections, so any number of them stand side by side
+ * and the login server spreads clients over them.
+ *
+ *   clients.ts    the door: frames of clients → commands.ts → handlers/
+ *   session.ts    one client; sessions.ts all of them, by user and by group, and local fan-out
+ *   routes.ts     what we tell the route servers: interest, presence, what is to be delivered elsewhere
+ *   handlers/     one file per subject, named as in pb/
+ */
+export async function startMsgServer(settings: MsgSettings, { name, log, metrics }: Surroundings): Promise<Running> {
+  const self = { role: 'msg', name };
+  const common = { self, secret: settings.clusterSecret, log, askTimeoutMs: settings.askTimeoutMs };
+  const sessions = new Sessions();
+  // The links need the context for what they hear, and the context needs the links.
+  const ctx = { name, clock: wallClock, log, sessions, counters: msgCounters(metrics) } as {
+    -readonly [K in keyof MsgContext]: MsgContext[K];
+  };
+  const silent = commandTable<never, never>([]);
+  const dbProxies = new LinkGroup({
+    ...common,
+    role: 'db-proxy',
+    addresses: settings.dbProxies,
+    asksMax: settings.asksMax,
+    hears: silent,
+    ctx: ctx as never,
+  });
+  const routeLinks = new LinkGroup({
+    ...common,
+    role: 'route',
+    addresses: settings.routeServers,
+    asksMax: settings.asksMax,
+    hears: fromRoutes as never,
+    ctx: ctx as never,
+    opened: (link) => ctx.routes.announce(link),
+  });
+  ctx.dbProxies = dbProxies;
+  ctx.routes = new Routes(routeLinks, sessions);
+  const clients = await Clients.open(ctx, settings).catch((error: unknown) => {
+    dbProxies.close();
+    routeLinks.close();
+    throw error;
+  });
+  let draining = false;
+  const load = () => ({
+    ip1: settings.advertisedIp1,
+    ip2: settings.advertisedIp2 === '' ? settings.advertisedIp1 : settings.advertisedIp2,
+    port: clients.port,
+    maxConnCnt: settings.connectionsMax,
+    curConnCnt: sessions.count,
+    draining,
+    hostName: hostname(),
+  });
+  const loginLinks = new LinkGroup({
+    ...common,
+    role: 'login',
+    addresses: settings.loginServers,
+    asksMax: 1,
+    hears: silent,
+    ctx: ctx as never,
+    opened: (link) => link.tell(cluster.load, load()),
+  });
+  let told = -1;
+  const teller = setInterval(() => {
+    if (sessions.count === told) return;
+    told = sessions.count;
+    loginLinks.tellAll(cluster.load, load());
+  }, LOAD_MS);
+  metrics.gauge('client_connections', 'Client connections, logged in or not', () => clients.connected);
+  metrics.gauge('sessions', 'Sessions: clients that are logged in', () => sessions.count);
+  metrics.gauge('db_proxy_asks_open', 'Questions to db-proxies without an answer so far', () => dbProxies.openAsks);
+  return {
+    ports: { clients: clients.port },
+    notReady: () => (dbProxies.open ? (ctx.routes.open ? undefined : 'no route server') : 'no db-proxy'),
+    async close(drainMs) {
+      draining = true;
+      clients.drain();
+      loginLinks.tellAll(cluster.load, load());
+      const deadline = performance.now() + drainMs;
+      while (clients.openAsks > 0 && performance.now() < deadline)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      clearInterval(teller);
+      clients.close();
+      for (const links of [loginLinks, routeLinks, dbProxies]) links.close();
+    },
+  };
+}
+
+/** How often the login servers hear how full we are, when that has changed. */
+const LOAD_MS = 100;

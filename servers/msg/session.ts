@@ -1,0 +1,109 @@
+import type { CloseReason, Connection, ConnectionOwner } from '../../common/net/connection.js';
+import { encodeFrame } from '../../common/pdu/command.js';
+import { login } from '../../common/pdu/commands.js';
+import type { Frame } from '../../common/pdu/header.js';
+import { IM } from '../../common/pdu/pb.js';
+import type { RecentSends } from './recent-sends.js';
+
+const { DeviceClass } = IM.Cluster;
+
+/**
+ *   greeting ──login asked──▶ verifying ──verified──▶ online ──kick──▶ leaving
+ *      └──────────── refusal, time-out, silence, end ─────────┴──────────┴──▶ closed, once, with the first reason
+ *
+ * `leaving`: told why it has to go, hears nothing more and is not listened to, closed a moment later.
+ */
+export type SessionState = 'greeting' | 'verifying' | 'online' | 'leaving' | 'closed';
+
+/** iOS and mac act on the kick notice and not on the closing, so they get the time to read it. */
+const LEAVE_MS = 1_000;
+
+export interface SessionOwner {
+  frame(session: Session, frame: Frame): void;
+  closed(session: Session, reason: CloseReason): void;
+}
+
+export interface Identity {
+  readonly userId: number;
+  readonly clientType: IM.BaseDefine.ClientType;
+  readonly clientVersion: string;
+}
+
+/** A client's connection, and who it is once it has logged in. Ends with the connection. */
+export class Session implements ConnectionOwner {
+  readonly connection: Connection;
+  readonly #owner: SessionOwner;
+  #state: SessionState = 'greeting';
+  #identity: Identity | undefined;
+  /** Wall-clock ms of the log-in, by which of two sessions of a device class the older one is known. */
+  beganMs = 0;
+  /** Monotonic ms of the connecting. */
+  readonly connectedMs = performance.now();
+  /** Requests under way. */
+  openAsks = 0;
+  /** Groups of the user, for local fan-out. */
+  groupIds: ReadonlySet<number> = new Set();
+  /** The last messages sent, to know a resend by; made when the first one is sent. */
+  recentSends: RecentSends | undefined;
+
+  constructor(connection: Connection, owner: SessionOwner) {
+    this.connection = connection;
+    this.#owner = owner;
+    connection.own(this);
+  }
+
+  get state(): SessionState {
+    return this.#state;
+  }
+  get online(): boolean {
+    return this.#state === 'online';
+  }
+  get userId(): number {
+    return this.#identity?.userId ?? 0;
+  }
+  get clientType(): IM.BaseDefine.ClientType {
+    return this.#identity!.clientType;
+  }
+  get deviceClass(): IM.Cluster.DeviceClass {
+    return classOf(this.clientType);
+  }
+
+  verify(): void {
+    this.#state = 'verifying';
+  }
+
+  begin(identity: Identity, nowMs: number): void {
+    this.#identity = identity;
+    this.beganMs = nowMs;
+    this.#state = 'online';
+  }
+
+  send(frame: Buffer): void {
+    if (this.#state !== 'leaving') this.connection.send(frame);
+  }
+
+  /** Says why and closes a moment later. */
+  kick(kickReason: IM.BaseDefine.KickReasonType): void {
+    if (this.#state !== 'online') return;
+    this.connection.send(encodeFrame(login.kick, 0, { userId: this.userId, kickReason }));
+    this.#state = 'leaving';
+    setTimeout(() => this.close('kicked'), LEAVE_MS);
+  }
+
+  close(reason: CloseReason): void {
+    this.connection.close(reason);
+  }
+
+  frame(frame: Frame): void {
+    this.#owner.frame(this, frame);
+  }
+
+  closed(reason: CloseReason): void {
+    this.#state = 'closed';
+    this.#owner.closed(this, reason);
+  }
+}
+
+export function classOf(clientType: IM.BaseDefine.ClientType): IM.Cluster.DeviceClass {
+  return (clientType & 0x10) === 0 ? DeviceClass.DEVICE_CLASS_PC : DeviceClass.DEVICE_CLASS_MOBILE;
+}

@@ -1,0 +1,31 @@
+import {
+  addresses,
+  bytes,
+  commonSettings,
+  count,
+  type Definitions,
+  milliseconds,
+  port,
+  type SettingsOf,
+  text,
+} from '../../common/settings.js';
+
+export const msgSettings = {
+  ...commonSettings,
+  clientPort: port(8000, 'where clients connect'),
+  advertisedIp1: text('127.0.0.1', 'address that the login server gives to clients'),
+  advertisedIp2: text('', 'second address for clients; default: the first'),
+  connectionsMax: count(100_000, 'client connections at most; further ones are closed at once', 1),
+  loginServers: addresses('127.0.0.1:8100', 'login servers'),
+  routeServers: addresses('127.0.0.1:8200', 'route servers'),
+  dbProxies: addresses('127.0.0.1:10600', 'db-proxies'),
+  loginTimeoutMs: milliseconds(15_000, 'a connection that has not logged in by then is closed'),
+  pcSilenceMs: milliseconds(120_000, 'a PC client that was not heard for so long is closed'),
+  mobileSilenceMs: milliseconds(300_000, 'a mobile client that was not heard for so long is closed'),
+  askTimeoutMs: milliseconds(10_000, 'how long another server may take to answer'),
+  asksMax: count(50_000, 'questions to db-proxies under way at most; further requests of clients are dropped', 1),
+  clientAsksMax: count(64, 'requests of one client under way at most; it is not read from until there are fewer', 1),
+  sendQueueMax: bytes(4 * 1024 * 1024, 'what may wait to be read by one client; a slower one is closed'),
+} satisfies Definitions;
+
+export type MsgSettings = SettingsOf<typeof msgSettings>;

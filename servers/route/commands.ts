@@ -1,0 +1,16 @@
+import type { Peer } from '../../common/net/peers.js';
+import { buddy, cluster, server } from '../../common/pdu/commands.js';
+import { answer, commandTable, hear } from '../../common/server/command-table.js';
+import type { RouteContext } from './context.js';
+import * as buddies from './handlers/buddy.js';
+import * as servers from './handlers/server.js';
+
+export const fromMsgServers = commandTable<RouteContext, Peer>([
+  answer(cluster.interest, servers.interest),
+  hear(cluster.publish, servers.publish),
+  hear(cluster.kickOlder, servers.kickOlder),
+  hear(cluster.groupMembersChanged, servers.groupMembersChanged),
+  hear(server.onlineUsers, buddies.onlineUsers),
+  hear(server.userStatus, buddies.userStatus),
+  answer(buddy.usersStatus, buddies.usersStatus),
+]);

@@ -1,0 +1,54 @@
+import type { Peer } from '../../../common/net/peers.js';
+import { encodeFrame } from '../../../common/pdu/command.js';
+import { buddy } from '../../../common/pdu/commands.js';
+import { IM } from '../../../common/pdu/pb.js';
+import type { RouteContext } from '../context.js';
+import { isPc } from '../presence.js';
+import { publishOurs } from './server.js';
+
+const { UserStatType } = IM.BaseDefine;
+const { DeviceClass } = IM.Cluster;
+
+/** A msg server that has just connected says who is online there. */
+export function onlineUsers(ctx: RouteContext, told: IM.Server.IMOnlineUserInfo, peer: Peer): void {
+  for (const { userId, clientType } of told.userStatList) ctx.presence.change(peer, userId, clientType, 1);
+}
+
+/** A session began or ended. Told to PC clients, and to the user's own phones. */
+export function userStatus(ctx: RouteContext, told: IM.Server.IMUserStatusUpdate, peer: Peer): void {
+  const { userId, clientType } = told;
+  const began = told.userStatus === UserStatType.USER_STATUS_ONLINE;
+  ctx.presence.change(peer, userId, clientType, began ? 1 : -1);
+  if (told.announce !== true) return;
+  const pcOnline = ctx.presence.pcOnline(userId);
+  if (isPc(clientType) && (began || !pcOnline)) announcePc(ctx, userId, pcOnline);
+  // A phone that logs in while the PC is on is told so.
+  else if (!isPc(clientType) && began && pcOnline) tellPhones(ctx, userId, true);
+}
+
+/** A msg server is gone, and with it these users' PC clients. */
+export function pcsGone(ctx: RouteContext, userIds: readonly number[]): void {
+  for (const userId of userIds) announcePc(ctx, userId, false);
+}
+
+function announcePc(ctx: RouteContext, userId: number, pcOnline: boolean): void {
+  const status = statusOf(pcOnline);
+  const frame = encodeFrame(buddy.statusNotify, 0, { userStat: { userId, status } });
+  publishOurs(ctx, { everyone: true, onlyClass: DeviceClass.DEVICE_CLASS_PC, frame });
+  if (ctx.presence.online(userId)) tellPhones(ctx, userId, pcOnline);
+}
+
+function tellPhones(ctx: RouteContext, userId: number, pcOnline: boolean): void {
+  const frame = encodeFrame(buddy.pcLoginNotify, 0, { userId, loginStat: statusOf(pcOnline) });
+  publishOurs(ctx, { userIdList: [userId], onlyClass: DeviceClass.DEVICE_CLASS_MOBILE, frame });
+}
+
+/** One entry per asked id, in the asked order; who is unknown is offline. */
+export function usersStatus(ctx: RouteContext, asked: IM.Buddy.IMUsersStatReq): IM.Buddy.IMUsersStatRsp.$Properties {
+  const userStatList = asked.userIdList.map((userId) => ({ userId, status: statusOf(ctx.presence.pcOnline(userId)) }));
+  return { userId: asked.userId, userStatList };
+}
+
+function statusOf(online: boolean): IM.BaseDefine.UserStatType {
+  return online ? UserStatType.USER_STATUS_ONLINE : UserStatType.USER_STATUS_OFFLINE;
+}

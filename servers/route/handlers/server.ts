@@ -1,0 +1,55 @@
+import type { Peer } from '../../../common/net/peers.js';
+import { cluster } from '../../../common/pdu/commands.js';
+import type { Frame } from '../../../common/pdu/header.js';
+import type { IM } from '../../../common/pdu/pb.js';
+import type { RouteContext } from '../context.js';
+
+/** A msg server says which subjects it cares about from now on, and which no longer. */
+export function interest(
+  ctx: RouteContext,
+  told: IM.Cluster.IMInterest,
+  peer: Peer,
+): IM.Cluster.IMInterestRsp.$Properties {
+  if (told.reset) {
+    ctx.subjects.forget(peer);
+    ctx.presence.forget(peer);
+  }
+  ctx.subjects.remove(peer, told.usersOut, told.groupsOut);
+  ctx.subjects.add(peer, told.usersIn, told.groupsIn);
+  return {};
+}
+
+/** To every interested msg server once, as the bytes that came; not to the one it came from. */
+export function publish(ctx: RouteContext, told: IM.Cluster.IMPublish, from: Peer, frame: Frame): void {
+  const receivers = told.everyone === true ? [...ctx.peers] : ctx.subjects.interested(told.userIdList, told.groupId);
+  passOn(ctx, receivers, from, frame);
+}
+
+export function kickOlder(ctx: RouteContext, told: IM.Cluster.IMKickOlder, from: Peer, frame: Frame): void {
+  passOn(ctx, ctx.subjects.interested([told.userId]), from, frame);
+}
+
+export function groupMembersChanged(
+  ctx: RouteContext,
+  told: IM.Cluster.IMGroupMembersChanged,
+  from: Peer,
+  frame: Frame,
+): void {
+  passOn(ctx, ctx.subjects.interested([...told.joined, ...told.left], told.groupId), from, frame);
+}
+
+function passOn(ctx: RouteContext, receivers: Iterable<Peer>, from: Peer, frame: Frame): void {
+  let count = 0;
+  for (const peer of receivers) {
+    if (peer === from || peer.role !== 'msg') continue;
+    peer.tellFrame(frame.bytes);
+    count++;
+  }
+  ctx.published.inc(count);
+}
+
+/** A frame made here, for sessions everywhere. */
+export function publishOurs(ctx: RouteContext, message: IM.Cluster.IMPublish.$Properties): void {
+  const receivers = message.everyone === true ? ctx.peers : ctx.subjects.interested(message.userIdList ?? []);
+  for (const peer of receivers) if (peer.role === 'msg') peer.tell(cluster.publish, message);
+}

@@ -1,0 +1,55 @@
+import type { Peer } from '../../common/net/peers.js';
+
+/**
+ * Who is online, by msg server and client type. For others only PC clients count: that is what TeamTalk clients show
+ * as online, and what iOS reads as "my PC is on".
+ */
+export class Presence {
+  /** user → msg server → client type → sessions */
+  readonly #users = new Map<number, Map<Peer, Map<number, number>>>();
+
+  change(peer: Peer, userId: number, clientType: number, by: 1 | -1): void {
+    const servers = this.#users.get(userId) ?? new Map<Peer, Map<number, number>>();
+    const types = servers.get(peer) ?? new Map<number, number>();
+    const count = (types.get(clientType) ?? 0) + by;
+    if (count > 0) types.set(clientType, count);
+    else types.delete(clientType);
+    if (types.size > 0) servers.set(peer, types);
+    else servers.delete(peer);
+    if (servers.size > 0) this.#users.set(userId, servers);
+    else this.#users.delete(userId);
+  }
+
+  /** @returns the users whose PC went with it. */
+  forget(peer: Peer): number[] {
+    const gone: number[] = [];
+    for (const [userId, servers] of this.#users) {
+      const hadPc = this.pcOnline(userId);
+      if (!servers.delete(peer)) continue;
+      if (servers.size === 0) this.#users.delete(userId);
+      if (hadPc && !this.pcOnline(userId)) gone.push(userId);
+    }
+    return gone;
+  }
+
+  pcOnline(userId: number): boolean {
+    for (const types of this.#users.get(userId)?.values() ?? []) {
+      for (const type of types.keys()) if (isPc(type)) return true;
+    }
+    return false;
+  }
+
+  /** With any client, a phone included. */
+  online(userId: number): boolean {
+    return this.#users.has(userId);
+  }
+
+  get count(): number {
+    return this.#users.size;
+  }
+}
+
+/** Bit 4 of a client type marks the mobile ones. */
+export function isPc(clientType: number): boolean {
+  return (clientType & 0x10) === 0;
+}

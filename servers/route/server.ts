@@ -1,0 +1,45 @@
+import { Peers } from '../../common/net/peers.js';
+import type { Running, Surroundings } from '../../common/server/lifecycle.js';
+import { fromMsgServers } from './commands.js';
+import type { RouteContext } from './context.js';
+import { pcsGone } from './handlers/buddy.js';
+import { Presence } from './presence.js';
+import type { RouteSettings } from './settings.js';
+import { Subjects } from './subjects.js';
+
+/**
+ * The route server: which msg server is interested in which user or group, and who is online. Everything it knows was
+ * told by msg servers and is told again when they connect, so it may die at any moment. With several of them, every
+ * msg server tells all of them what it cares about and publishes through any one.
+ */
+export async function startRouteServer(
+  settings: RouteSettings,
+  { name, log, metrics }: Surroundings,
+): Promise<Running> {
+  const published = metrics.counter('frames_relayed_total', 'Frames passed on to msg servers');
+  const own = { subjects: new Subjects(), presence: new Presence(), published };
+  const ctx = own as typeof own & { peers: Peers<RouteContext> };
+  ctx.peers = await Peers.open<RouteContext>({
+    self: { role: 'route', name },
+    port: settings.port,
+    host: settings.host,
+    secret: settings.clusterSecret,
+    log,
+    ctx,
+    tables: { msg: fromMsgServers },
+    left(peer) {
+      ctx.subjects.forget(peer);
+      pcsGone(ctx, ctx.presence.forget(peer));
+    },
+  });
+  metrics.gauge('subjects', 'Users and groups that some msg server cares about', () => ctx.subjects.size);
+  metrics.gauge('users_online', 'Users with at least one session', () => ctx.presence.count);
+  return {
+    ports: { servers: ctx.peers.port },
+    notReady: () => undefined,
+    async close() {
+      ctx.peers.drain();
+      ctx.peers.close();
+    },
+  };
+}

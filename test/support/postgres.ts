@@ -1,0 +1,200 @@
+/**
+ * A real PostgreSQL for a test, in a fraction of a second: one data directory a day is made as a template in the system's
+ * temporary directory, every call copies it and starts a server on the copy.
+ *
+ * Test processes run side by side and get killed: the launcher's own lock lets one of them make the template, a free port
+ * is only believed once the server has it, and copies that a killed process left are swept up by later ones.
+ */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import * as fs from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import {
+  type EmbeddedPostgres,
+  PostgresError,
+  type PostgresSettings,
+  packagedVersion,
+  preparePostgres,
+  startPostgres,
+} from '../../tools/postgres.js';
+
+/** A server of one test. `pid` changes with every start, the URL never does. */
+export interface TestPostgres {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  readonly dir: string;
+  /** Fast shutdown; the data stay until the test or the process ends. */
+  stop(): Promise<void>;
+  /** kill -9 of the postmaster; resolves when all of the server is gone. */
+  kill(): Promise<void>;
+  /** After stop or kill: the same data on the same port. */
+  start(): Promise<void>;
+}
+
+export interface TestPostgresOptions {
+  /** Wait for the disk at every commit. Without it commits survive a killed server all the same, but no power cut. */
+  readonly durable?: boolean;
+  readonly settings?: PostgresSettings;
+  readonly log?: (line: string) => void;
+}
+
+/** Where a server is to be taken down: tap's `t`, or anything alike. */
+export interface Teardown {
+  teardown(work: () => unknown): unknown;
+}
+
+const COPY = 'teamtalk-test-pg-';
+const TEMPLATE = 'teamtalk-test-pgtemplate-';
+const HOUR_MS = 3_600_000;
+const PORT_TRIES = 20;
+
+/** Starts a server with an empty database. With `t` it is stopped and removed at the end of the test, else at exit. */
+export async function testPostgres(t?: Teardown, options: TestPostgresOptions = {}): Promise<TestPostgres> {
+  const template = await readyTemplate();
+  const dir = await fs.mkdtemp(join(tmpdir(), `${COPY}${process.pid}-`));
+  doomed.add(dir);
+  let server: EmbeddedPostgres | undefined;
+  t?.teardown(async () => {
+    await server?.stop();
+    await fs.rm(dir, { recursive: true, force: true, maxRetries: 5 });
+    doomed.delete(dir);
+  });
+  await promisify(execFile)('cp', ['-a', join(template, 'data'), join(template, 'password'), dir]);
+  const place = { dir, settings: settingsOf(options), log: options.log ?? (() => {}) };
+  server = await onFreePort((port) => startPostgres({ ...place, port }));
+  const { url, port } = server;
+  const current = () => server as EmbeddedPostgres;
+  return {
+    url,
+    port,
+    dir,
+    get pid() {
+      return current().pid;
+    },
+    stop: () => current().stop(),
+    async kill() {
+      process.kill(current().pid, 'SIGKILL');
+      await current().exited;
+    },
+    async start() {
+      server = await startPostgres({ ...place, port });
+    },
+  };
+}
+
+/** A port nobody listens on right now, below those that the system gives to outgoing connections. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    if (await canListen(port)) return port;
+  }
+}
+
+/** Between finding a free port and using it somebody else may: then with another. */
+async function onFreePort<T>(use: (port: number) => Promise<T>): Promise<T> {
+  for (let left = PORT_TRIES; ; left--) {
+    try {
+      return await use(await freePort());
+    } catch (error) {
+      if (left === 0 || !(error instanceof PostgresError) || error.problem !== 'port-taken') throw error;
+    }
+  }
+}
+
+function canListen(port: number): Promise<boolean> {
+  return new Promise((settle) => {
+    const probe = createServer();
+    probe.once('error', () => settle(false));
+    probe.listen(port, '127.0.0.1', () => probe.close(() => settle(true)));
+  });
+}
+
+/**
+ * Never synchronous_commit=off: it would lose commits when the server is killed, and tests do that. fsync=off only
+ * matters to a machine that loses power.
+ */
+function settingsOf({ durable = false, settings = {} }: TestPostgresOptions): PostgresSettings {
+  return { shared_buffers: '32MB', min_wal_size: '32MB', ...(durable ? {} : { fsync: 'off' }), ...settings };
+}
+
+let template: Promise<string> | undefined;
+
+function readyTemplate(): Promise<string> {
+  template ??= makeTemplate();
+  return template;
+}
+
+async function makeTemplate(): Promise<string> {
+  const dir = join(tmpdir(), `${TEMPLATE}${await templateKey()}`);
+  await sweep(dir);
+  await fs.mkdir(dir, { mode: 0o700 }).catch((error) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  const { uid } = await fs.lstat(dir);
+  if (uid !== process.getuid?.()) throw new Error(`${dir} belongs to uid ${uid}: remove it`);
+  while (!(await prepared(dir))) await delay(20);
+  return dir;
+}
+
+/** False: another process is at it, or has just finished; look again. */
+async function prepared(dir: string): Promise<boolean> {
+  const exists = await fs.access(join(dir, 'data')).then(
+    () => true,
+    () => false,
+  );
+  if (exists) return true; // it got this name when all of it was there
+  try {
+    await preparePostgres({ dir });
+    return true;
+  } catch (error) {
+    if (error instanceof PostgresError && error.problem === 'in-use') return false;
+    throw error;
+  }
+}
+
+/** By the day, because cleaners of temporary directories take old files one by one and would leave a broken template. */
+async function templateKey(): Promise<string> {
+  const launcher = fileURLToPath(import.meta.resolve('../../tools/postgres.js'));
+  const source = await fs.readFile(launcher).catch(() => fs.readFile(launcher.replace(/\.js$/, '.ts')));
+  const day = new Date().toISOString().slice(0, 10);
+  const key = [await packagedVersion(), process.getuid?.(), day, source].join(' ');
+  return createHash('sha256').update(key).digest('hex').slice(0, 16);
+}
+
+/** Removes what killed test processes left, and templates of other days. */
+async function sweep(keep: string): Promise<void> {
+  for (const name of await fs.readdir(tmpdir())) {
+    const path = join(tmpdir(), name);
+    const isOld = async (hours: number) => {
+      const found = await fs.lstat(path).catch(() => undefined);
+      return found?.uid === process.getuid?.() && Date.now() - (found?.mtimeMs ?? 0) > hours * HOUR_MS;
+    };
+    const holder = name.startsWith(COPY) ? Number.parseInt(name.slice(COPY.length), 10) : undefined;
+    const stale =
+      holder !== undefined
+        ? !isAlive(holder) && (await isOld(1))
+        : name.startsWith(TEMPLATE) && path !== keep && (await isOld(48));
+    if (stale) await fs.rm(path, { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Directories to remove when the process ends without a teardown; their servers get SIGINT from the launcher. */
+const doomed = new Set<string>();
+process.once('exit', () => {
+  for (const dir of doomed) rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+});

@@ -1,0 +1,254 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { pino } from 'pino';
+import { readSettings } from '../common/settings.js';
+import { dbProxySettings } from '../servers/db-proxy/settings.js';
+import { openStorage, type StorageSettings } from '../servers/db-proxy/storage/storage.js';
+import { Child } from './cluster/child.js';
+import { addDemoData, DEMO_PASSWORD, demoName } from './cluster/demo.js';
+import { announcement, COUNT_MAX, type Options, PORTS, plan, type Secrets, stateFile } from './cluster/plan.js';
+import { type EmbeddedPostgres, startPostgres } from './postgres.js';
+
+/**
+ * `npm start`: the whole cluster in one terminal, on the embedded PostgreSQL or on the one in DATABASE_URL. Starts
+ * every server as a process of its own, says how to chat, starts again what crashes, and stops all of it on Ctrl-C.
+ */
+class Cluster {
+  readonly #options: Options;
+  readonly #children: Child[] = [];
+  #postgres: EmbeddedPostgres | undefined;
+  #stopping = false;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    await mkdir(this.#options.data, { recursive: true });
+    const secrets = await this.#secrets();
+    await this.#prepareDatabase(secrets);
+    for (const planned of plan(this.#options, secrets)) {
+      const child = new Child(planned, {
+        line: (name, line) => this.#line(name, line),
+        crashed: (name, how, ms) => this.#say(`${name} ended (${how}); it is started again in ${ms} ms`),
+        restarted: (name, pid) => this.#back(name, pid),
+      });
+      this.#children.push(child);
+      await child.start().catch((error: Error) => {
+        throw new Error(`${planned.name} cannot start: ${error.message}`);
+      });
+    }
+    await this.#writeState();
+    if (this.#options.json) process.stdout.write(`${JSON.stringify(this.#announcement())}\n`);
+    else this.#summary();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    for (const child of this.#children) child.expectEnd(); // a signal to the whole process group reaches them as well
+    // The doors first, what they lean on last.
+    const stopAll = (server: string) =>
+      Promise.all(this.#children.filter((child) => child.planned.server === server).map((child) => child.stop()));
+    await Promise.all([stopAll('login'), stopAll('msg')]);
+    await Promise.all([stopAll('route'), stopAll('db-proxy')]);
+    await this.#postgres?.stop();
+  }
+
+  async #secrets(): Promise<Secrets> {
+    const { data } = this.#options;
+    const masterKeyFile = process.env.TT_MASTER_KEY_FILE ?? join(data, 'master.key');
+    await readOrMake(masterKeyFile, () => randomBytes(32).toString('hex'));
+    const given = process.env.DATABASE_URL ?? '';
+    return {
+      clusterSecret: await readOrMake(join(data, 'cluster.secret'), () => randomBytes(32).toString('hex')),
+      masterKeyFile,
+      databaseUrl: given === '' ? await this.#startPostgres() : given,
+    };
+  }
+
+  async #startPostgres(): Promise<string> {
+    const postgres = await startPostgres({
+      dir: join(this.#options.data, 'postgres'),
+      port: PORTS.postgres + this.#options.portOffset,
+      log: (line) => this.#line('postgres', line),
+    });
+    this.#postgres = postgres;
+    void postgres.exited.then(({ code, signal }) => this.#postgresExited(`${signal ?? `exit code ${code}`}`));
+    return postgres.url;
+  }
+
+  #postgresExited(how: string): void {
+    if (this.#stopping) return;
+    this.#say(`postgres ended (${how}); it is started again`);
+    this.#startPostgres().then(
+      () => this.#back('postgres', this.#postgres?.pid),
+      (error: Error) => {
+        this.#say(`postgres cannot be started again: ${error.message}`);
+        setTimeout(() => this.#postgresExited(error.message), 2_000);
+      },
+    );
+  }
+
+  #back(name: string, pid: number | undefined): void {
+    this.#say(`${name} is back, pid ${pid}`);
+    void this.#writeState();
+  }
+
+  /** Migrates, and puts demo people into a directory that is empty. */
+  async #prepareDatabase({ databaseUrl, masterKeyFile }: Secrets): Promise<void> {
+    const settings: StorageSettings = {
+      ...readSettings('db-proxy', dbProxySettings, { env: {} }),
+      databaseUrl,
+      masterKeyFile,
+      masterKey: '',
+    };
+    const quiet = { stored: () => undefined, batch: () => undefined, repeated: () => undefined };
+    const storage = await openStorage(settings, pino({ level: 'silent' }), quiet);
+    try {
+      const wanted = this.#options.demo && this.#options.demoUsers > 0 && (await storage.users.count()) === 0;
+      if (wanted) await addDemoData(storage, this.#options.demoUsers);
+    } finally {
+      await storage.close();
+    }
+  }
+
+  #announcement() {
+    const pids: Record<string, number> = {};
+    for (const child of this.#children) pids[child.planned.name] = child.pid!;
+    if (this.#postgres !== undefined) pids.postgres = this.#postgres.pid;
+    const planned = this.#children.map((child) => child.planned);
+    return announcement(this.#options, planned, pids);
+  }
+
+  /** The same as --json prints, kept up to date when something was started again. */
+  async #writeState(): Promise<void> {
+    const path = stateFile(this.#options);
+    await writeFile(`${path}.new`, `${JSON.stringify(this.#announcement(), null, 2)}\n`);
+    await rename(`${path}.new`, path);
+  }
+
+  #summary(): void {
+    const { loginHttp, msg, metrics } = this.#announcement();
+    const login = loginHttp.endsWith(':8080') ? '' : ` --login ${loginHttp}`;
+    const demo = this.#options.demo && this.#options.demoUsers > 0;
+    const lines = [
+      '',
+      '  The cluster is up.',
+      '',
+      `  clients ask    ${loginHttp}/msg_server   (TeamTalk clients: enter this as the login address)`,
+      `  and connect to ${msg.join('  ')}`,
+      `  metrics        ${metrics['msg-1']}   and the like, listed in ${stateFile(this.#options)}`,
+      ...(demo
+        ? [
+            `  demo accounts  ${demoName(1)} … ${demoName(this.#options.demoUsers)}, password ${DEMO_PASSWORD}`,
+            '',
+            '  To chat, in two other terminals:',
+            '',
+          ]
+        : []),
+      ...(demo ? [1, 2].map((n) => `    npm run chat -- ${demoName(n)} ${DEMO_PASSWORD}${login}`) : []),
+      '',
+      '  Ctrl-C stops everything.',
+      '',
+    ];
+    process.stdout.write(`${lines.join('\n')}\n`);
+  }
+
+  #line(name: string, line: string): void {
+    process.stderr.write(this.#options.json ? `${rawLine(name, line)}\n` : readableLine(name, line));
+  }
+
+  #say(words: string): void {
+    this.#line('cluster', JSON.stringify({ level: 40, time: new Date().toISOString(), server: 'cluster', msg: words }));
+  }
+}
+
+const LEVELS: Readonly<Record<number, string>> = {
+  10: 'trace',
+  20: 'debug',
+  30: 'info',
+  40: 'WARN',
+  50: 'ERROR',
+  60: 'FATAL',
+};
+
+/** A log line for eyes: time, server, level, message, and what else it says. Ordinary events of the start are left out. */
+function readableLine(name: string, line: string): string {
+  try {
+    const {
+      time,
+      level,
+      msg,
+      server: _server,
+      settings: _settings,
+      ...rest
+    } = JSON.parse(line) as Record<string, unknown> & { time: string; level: number; msg: string };
+    if (level < 40 && process.env.TT_LOG_LEVEL === undefined) return '';
+    const more = Object.keys(rest).length === 0 ? '' : ` ${JSON.stringify(rest)}`;
+    return `${time.slice(11, 23)} ${name.padEnd(11)} ${LEVELS[level] ?? level} ${msg}${more}\n`;
+  } catch {
+    return `${new Date().toISOString().slice(11, 23)} ${name.padEnd(11)} ${line}\n`;
+  }
+}
+
+function rawLine(name: string, line: string): string {
+  return line.startsWith('{') ? line : JSON.stringify({ server: name, msg: line });
+}
+
+async function readOrMake(path: string, make: () => string): Promise<string> {
+  if (!existsSync(path)) {
+    await writeFile(`${path}.new`, `${make()}\n`, { mode: 0o600 });
+    await rename(`${path}.new`, path); // never a half-written key
+  }
+  return (await readFile(path, 'utf8')).trim();
+}
+
+function number(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || value < min || value > max)
+      throw new InvalidArgumentError(`expected a whole number from ${min} to ${max}.`);
+    return value;
+  };
+}
+
+function readOptions(): Options {
+  const program = new Command('npm start --')
+    .description('Starts the whole cluster on this machine.')
+    .option('--data <dir>', 'folder for the database, keys and state', (dir) => resolve(dir), resolve('data'))
+    .option('--port-offset <n>', 'added to every port', number(0, 40_000), 0)
+    .option('--msg-servers <n>', 'how many msg servers', number(1, COUNT_MAX.msgServers), 1)
+    .option('--db-proxies <n>', 'how many db-proxies', number(1, COUNT_MAX.dbProxies), 1)
+    .option('--route-servers <n>', 'how many route servers', number(1, COUNT_MAX.routeServers), 1)
+    .option(
+      '--demo-users <n>',
+      `demo accounts for an empty database, password ${DEMO_PASSWORD}`,
+      number(0, 1_000_000),
+      100,
+    )
+    .option('--no-demo', 'no demo data, even into an empty database')
+    .option('--json', 'print one line of JSON on stdout when ready, logs on stderr', false);
+  return program.parse().opts<Options>();
+}
+
+const cluster = new Cluster(readOptions());
+let ending = false;
+
+async function end(code: number): Promise<void> {
+  if (ending) return;
+  ending = true;
+  await cluster.stop();
+  process.exit(code);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(0));
+try {
+  await cluster.start();
+} catch (error) {
+  if (!ending) process.stderr.write(`\nThe cluster did not start: ${(error as Error).message}\n`);
+  await end(1);
+}

@@ -1,0 +1,123 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { projectRoot } from '../../common/root.js';
+import type { Planned } from './plan.js';
+
+const START_MS_MAX = 30_000;
+const STOP_MS_MAX = 9_000;
+const RESTART_MS_FIRST = 200;
+const RESTART_MS_MAX = 5_000;
+/** A server that ran for so long is not in a crash loop. */
+const STEADY_MS = 30_000;
+
+export interface ChildOwner {
+  /** A line that the server logged. */
+  line(name: string, line: string): void;
+  /** It crashed and comes back in `ms`. */
+  crashed(name: string, how: string, ms: number): void;
+  /** It is up again, under this pid. */
+  restarted(name: string, pid: number): void;
+}
+
+/** One server process: started, watched, started again when it crashes, stopped. */
+export class Child {
+  readonly planned: Planned;
+  readonly #owner: ChildOwner;
+  #process: ChildProcess | undefined;
+  #stopping = false;
+  #crashes = 0;
+  #startedMs = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(planned: Planned, owner: ChildOwner) {
+    this.planned = planned;
+    this.#owner = owner;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Resolves when it can be reached. @throws an Error that says why it cannot start. */
+  async start(): Promise<void> {
+    const { name, server, env } = this.planned;
+    const main = join(projectRoot, 'dist/servers', server, 'main.js');
+    const child = fork(main, {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      execArgv: ['--enable-source-maps'],
+    });
+    this.#process = child;
+    this.#startedMs = performance.now();
+    const words: string[] = [];
+    for (const stream of [child.stdout!, child.stderr!]) {
+      createInterface({ input: stream }).on('line', (line) => {
+        if (stream === child.stderr) words.push(line);
+        this.#owner.line(name, line);
+      });
+    }
+    await ready(child, () => words.join('\n'));
+    child.once('exit', (code, signal) => this.#exited(signal ?? `exit code ${code}`));
+    if (child.exitCode !== null || child.signalCode !== null) this.#exited('right after its start');
+  }
+
+  /** From now on its ending is no crash. */
+  expectEnd(): void {
+    this.#stopping = true;
+    clearTimeout(this.#timer);
+  }
+
+  /** Ends within STOP_MS_MAX; a server that does not is killed. */
+  async stop(): Promise<void> {
+    this.expectEnd();
+    const child = this.#process;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, 'exit');
+    const killer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+    child.kill('SIGTERM');
+    await gone;
+    clearTimeout(killer);
+  }
+
+  #exited(how: string): void {
+    if (this.#stopping) return;
+    this.#crashes = performance.now() - this.#startedMs > STEADY_MS ? 1 : this.#crashes + 1;
+    const ms = Math.min(RESTART_MS_FIRST * 2 ** (this.#crashes - 1), RESTART_MS_MAX);
+    this.#owner.crashed(this.planned.name, how, ms);
+    this.#timer = setTimeout(() => {
+      this.start().then(
+        () => this.#owner.restarted(this.planned.name, this.pid!),
+        (error: Error) => this.#exited(error.message),
+      );
+    }, ms);
+  }
+}
+
+interface Word {
+  readonly ready?: boolean;
+  readonly error?: string;
+}
+
+function ready(child: ChildProcess, words: () => string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const late = setTimeout(() => fail(`not ready after ${START_MS_MAX / 1000} s`), START_MS_MAX);
+    let said: string | undefined;
+    const fail = (why: string) => {
+      clearTimeout(late);
+      child.removeAllListeners('exit');
+      child.kill('SIGKILL');
+      reject(new Error(why));
+    };
+    child.on('message', (word: Word) => {
+      if (word.ready === true) {
+        clearTimeout(late);
+        child.removeAllListeners('exit');
+        resolve();
+      } else said = word.error;
+    });
+    child.once('error', (error) => fail(error.message));
+    child.once('exit', (code, signal) => fail(said ?? (words() || `ended at once (${signal ?? `exit code ${code}`})`)));
+  });
+}

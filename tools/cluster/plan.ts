@@ -1,0 +1,119 @@
+import { join } from 'node:path';
+import { environmentName } from '../../common/settings.js';
+
+/** What `npm start` was asked to start. */
+export interface Options {
+  /** Folder of the database, the keys and the state file. */
+  readonly data: string;
+  readonly portOffset: number;
+  readonly msgServers: number;
+  readonly dbProxies: number;
+  readonly routeServers: number;
+  readonly demoUsers: number;
+  /** False: no demo data even into an empty database. */
+  readonly demo: boolean;
+  readonly json: boolean;
+}
+
+/** TeamTalk's ports; those for operators are ours. */
+export const PORTS = {
+  msg: 8000,
+  loginTcp: 8008,
+  loginHttp: 8080,
+  loginServers: 8100,
+  route: 8200,
+  store: 8700,
+  console: 8888,
+  dbProxy: 10600,
+  postgres: 15432,
+  opsLogin: 19100,
+  opsMsg: 19110,
+  opsRoute: 19130,
+  opsDbProxy: 19150,
+} as const;
+
+/** Ports go up from the first one of a kind; the next kind's must not be reached. */
+export const COUNT_MAX = { msgServers: PORTS.loginTcp - PORTS.msg, routeServers: 20, dbProxies: 20 } as const;
+
+/** One server process to be. */
+export interface Planned {
+  readonly name: string;
+  /** Its folder under servers/. */
+  readonly server: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly opsPort: number;
+}
+
+export interface Secrets {
+  readonly clusterSecret: string;
+  readonly masterKeyFile: string;
+  readonly databaseUrl: string;
+}
+
+/** In the order of starting: whoever is dialled comes first. */
+export function plan(options: Options, secrets: Secrets): Planned[] {
+  const at = (port: number) => port + options.portOffset;
+  const list = (count: number, port: number) =>
+    numbers(count)
+      .map((i) => `127.0.0.1:${at(port) + i}`)
+      .join(',');
+  const make = (server: string, name: string, opsPort: number, settings: Record<string, string | number>): Planned => {
+    const all = { name, opsPort: at(opsPort), clusterSecret: secrets.clusterSecret, ...settings };
+    const env = Object.fromEntries(
+      Object.entries(all).map(([setting, value]) => [environmentName(server, setting), String(value)]),
+    );
+    return { name, server, env, opsPort: at(opsPort) };
+  };
+  const { databaseUrl, masterKeyFile } = secrets;
+  return [
+    ...numbers(options.dbProxies).map((i) =>
+      make('db-proxy', `db-proxy-${i + 1}`, PORTS.opsDbProxy + i, {
+        port: at(PORTS.dbProxy) + i,
+        databaseUrl,
+        masterKeyFile,
+      }),
+    ),
+    ...numbers(options.routeServers).map((i) =>
+      make('route', `route-${i + 1}`, PORTS.opsRoute + i, { port: at(PORTS.route) + i }),
+    ),
+    make('login', 'login', PORTS.opsLogin, {
+      clientPort: at(PORTS.loginTcp),
+      httpPort: at(PORTS.loginHttp),
+      port: at(PORTS.loginServers),
+      storeUrl: `http://127.0.0.1:${at(PORTS.store)}/`,
+      discoveryUrl: `http://127.0.0.1:${at(PORTS.console)}/api/discovery`,
+    }),
+    ...numbers(options.msgServers).map((i) =>
+      make('msg', `msg-${i + 1}`, PORTS.opsMsg + i, {
+        clientPort: at(PORTS.msg) + i,
+        loginServers: list(1, PORTS.loginServers),
+        routeServers: list(options.routeServers, PORTS.route),
+        dbProxies: list(options.dbProxies, PORTS.dbProxy),
+      }),
+    ),
+  ];
+}
+
+/** What scripts and operators want to know once all is up: the line that --json prints. */
+export function announcement(options: Options, planned: readonly Planned[], pids: Readonly<Record<string, number>>) {
+  const at = (port: number) => port + options.portOffset;
+  return {
+    ready: true,
+    loginHttp: `http://127.0.0.1:${at(PORTS.loginHttp)}`,
+    loginTcp: `127.0.0.1:${at(PORTS.loginTcp)}`,
+    msg: numbers(options.msgServers).map((i) => `127.0.0.1:${at(PORTS.msg) + i}`),
+    httpMsg: null,
+    file: null,
+    admin: null,
+    metrics: Object.fromEntries(planned.map(({ name, opsPort }) => [name, `http://127.0.0.1:${opsPort}/metrics`])),
+    pids,
+  };
+}
+
+export function stateFile(options: Options): string {
+  return join(options.data, 'cluster.json');
+}
+
+function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}
