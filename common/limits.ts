@@ -17,6 +17,7 @@ export const MESSAGE_SIZE_MAX = 128 * 1024;
 /** Names, passwords (hex of an MD5 is 32 characters), versions: longest accepted, in characters. */
 export const USER_NAME_LENGTH_MAX = 64;
 export const PASSWORD_LENGTH_MAX = 128;
+export const DEVICE_TOKEN_LENGTH_MAX = 4096;
 export const SIGNATURE_SIZE_MAX = 128;
 export const AVATAR_URL_SIZE_MAX = 1024;
 export const GROUP_NAME_SIZE_MAX = 256;

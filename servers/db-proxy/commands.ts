@@ -15,6 +15,7 @@ export const fromMsgServers = commandTable<DbProxyContext, Peer>([
   answer(server.validate, logins.validate),
   answer(login.getPushShield, logins.getPushShield),
   answer(login.setPushShield, logins.setPushShield),
+  answer(login.deviceToken, logins.deviceToken),
 
   answer(buddy.allUsers, buddies.allUsers),
   answer(buddy.usersInfo, buddies.usersInfo),
@@ -33,5 +34,8 @@ export const fromMsgServers = commandTable<DbProxyContext, Peer>([
 
   answer(group.normalList, groups.normalList),
   answer(group.info, groups.info),
+  answer(group.create, groups.create),
+  answer(group.changeMember, groups.changeMember),
+  answer(group.shield, groups.shield),
   answer(cluster.userGroups, groups.ofUser),
 ]);

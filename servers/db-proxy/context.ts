@@ -2,6 +2,7 @@ import type { Logger } from '../../common/log.js';
 import type { Append } from './storage/append.js';
 import type { Conversations } from './storage/conversations.js';
 import type { Departments } from './storage/departments.js';
+import type { Devices } from './storage/devices.js';
 import type { Groups } from './storage/groups.js';
 import type { Messages } from './storage/messages.js';
 import type { Passwords } from './storage/passwords.js';
@@ -13,6 +14,7 @@ export interface DbProxyContext {
   readonly departments: Departments;
   readonly passwords: Passwords;
   readonly groups: Groups;
+  readonly devices: Devices;
   readonly append: Append;
   readonly messages: Messages;
   readonly conversations: Conversations;

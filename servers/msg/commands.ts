@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import type { Link } from '../../common/net/link.js';
 import { type Ask, type Command, decodeBody, encodeFrame } from '../../common/pdu/command.js';
-import { buddy, cluster, group, login, message } from '../../common/pdu/commands.js';
+import { buddy, cluster, group, login, message, switchService } from '../../common/pdu/commands.js';
 import { type Frame, withSeq } from '../../common/pdu/header.js';
 import { commandTable, hear } from '../../common/server/command-table.js';
 import type { MsgContext } from './context.js';
 import * as buddies from './handlers/buddy.js';
+import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
 import * as messages from './handlers/message.js';
 import type { Session } from './session.js';
@@ -70,6 +71,7 @@ export const fromClients: ReadonlyMap<number, ClientRow> = tableOf([
   client(login.enter, logins.enter),
   client(login.leave, logins.leave),
   here(login.kickPc, logins.kickPc),
+  client(login.deviceToken, logins.deviceToken),
   proxied(login.setPushShield),
   proxied(login.getPushShield),
 
@@ -95,6 +97,11 @@ export const fromClients: ReadonlyMap<number, ClientRow> = tableOf([
 
   proxied(group.normalList),
   proxied(group.info),
+  proxied(group.create, { answered: groups.created }),
+  proxied(group.changeMember, { answered: groups.changed }),
+  proxied(group.shield),
+
+  client(switchService.p2p, messages.p2p),
 ]);
 
 function tableOf(rows: readonly ClientRow[]): ReadonlyMap<number, ClientRow> {
@@ -106,4 +113,5 @@ function tableOf(rows: readonly ClientRow[]): ReadonlyMap<number, ClientRow> {
 export const fromRoutes = commandTable<MsgContext, Link>([
   hear(cluster.publish, messages.deliver),
   hear(cluster.kickOlder, logins.kickedElsewhere),
+  hear(cluster.groupMembersChanged, groups.membersChanged),
 ]);

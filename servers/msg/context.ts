@@ -13,6 +13,7 @@ export interface MsgContext {
   readonly dbProxies: LinkGroup;
   readonly routes: Routes;
   readonly clock: Clock;
+  readonly sendsPerSecond: number;
   readonly counters: MsgCounters;
   readonly log: Logger;
 }

@@ -11,6 +11,7 @@ export function msgCounters(metrics: Metrics) {
     logins: metrics.counter('logins_total', 'Answers to log-ins', ['result']),
     acked: metrics.counter('messages_acked_total', 'Messages acknowledged to their senders'),
     unacked: metrics.counter('messages_unacked_total', 'Messages that got no acknowledgement', ['why']),
+    delayed: metrics.counter('messages_delayed_total', 'Messages held back because their sender was too fast'),
     delivered: metrics.counter('messages_delivered_total', 'Messages written to sessions here'),
     received: metrics.counter('messages_received_total', 'Receipts from the devices of receivers'),
     ackTime: metrics.timing('message_ack', 'From a message of a client to its acknowledgement'),

@@ -65,6 +65,10 @@ export class Routes {
     this.#links.tell(command, message);
   }
 
+  groupMembersChanged(groupId: number, joined: readonly number[], left: readonly number[]): void {
+    this.#links.tellEach(cluster.groupMembersChanged, (passOn) => ({ groupId, joined, left, passOn }));
+  }
+
   usersStatus(userId: number, userIdList: readonly number[]): Promise<IM.Buddy.IMUsersStatRsp> {
     return this.#links.ask(buddy.usersStatus, { userId, userIdList });
   }

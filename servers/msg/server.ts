@@ -26,7 +26,14 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
   const common = { self, secret: settings.clusterSecret, log, askTimeoutMs: settings.askTimeoutMs };
   const sessions = new Sessions();
   // The links need the context for what they hear, and the context needs the links.
-  const ctx = { name, clock: wallClock, log, sessions, counters: msgCounters(metrics) } as {
+  const ctx = {
+    name,
+    clock: wallClock,
+    sendsPerSecond: settings.sendsPerSecond,
+    log,
+    sessions,
+    counters: msgCounters(metrics),
+  } as {
     -readonly [K in keyof MsgContext]: MsgContext[K];
   };
   const silent = commandTable<never, never>([]);

@@ -3,6 +3,7 @@ import { encodeFrame } from '../../common/pdu/command.js';
 import { login } from '../../common/pdu/commands.js';
 import type { Frame } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
+import type { Pace } from './pace.js';
 import type { RecentSends } from './recent-sends.js';
 
 const { DeviceClass } = IM.Cluster;
@@ -42,9 +43,12 @@ export class Session implements ConnectionOwner {
   /** Requests under way. */
   openAsks = 0;
   /** Groups of the user, for local fan-out. */
-  groupIds: ReadonlySet<number> = new Set();
+  readonly groupIds = new Set<number>();
+  /** Groups he left while the list of his groups was being asked for, which may still have them. */
+  leftMeanwhile: Set<number> | undefined = new Set();
   /** The last messages sent, to know a resend by; made when the first one is sent. */
   recentSends: RecentSends | undefined;
+  pace: Pace | undefined;
 
   constructor(connection: Connection, owner: SessionOwner) {
     this.connection = connection;

@@ -40,8 +40,15 @@ export class Sessions {
     if (others === undefined) this.#byUser.set(userId, [session]);
     else others.push(session);
     this.#count++;
-    const groups = [...session.groupIds].filter((groupId) => this.#join(groupId, session));
-    return { users: others === undefined ? [userId] : NOTHING, groups };
+    return { users: others === undefined ? [userId] : NOTHING, groups: NOTHING };
+  }
+
+  /** The user's groups as db-proxy knows them. @returns those that nobody here was in before. */
+  addGroups(session: Session, groupIds: readonly number[]): number[] {
+    const left = session.leftMeanwhile;
+    session.leftMeanwhile = undefined;
+    if (!session.online) return [];
+    return groupIds.filter((groupId) => left?.has(groupId) !== true && this.#join(groupId, session));
   }
 
   /** @returns the subjects that nobody here cares about any more; undefined when the session was not there. */
@@ -59,7 +66,7 @@ export class Sessions {
   joinGroup(userId: number, groupId: number): boolean {
     let isNew = false;
     for (const session of this.ofUser(userId)) {
-      session.groupIds = new Set([...session.groupIds, groupId]);
+      session.leftMeanwhile?.delete(groupId);
       isNew = this.#join(groupId, session) || isNew;
     }
     return isNew;
@@ -69,7 +76,8 @@ export class Sessions {
   leaveGroup(userId: number, groupId: number): boolean {
     let isLast = false;
     for (const session of this.ofUser(userId)) {
-      session.groupIds = new Set([...session.groupIds].filter((id) => id !== groupId));
+      session.leftMeanwhile?.add(groupId);
+      session.groupIds.delete(groupId);
       isLast = this.#leave(groupId, session) || isLast;
     }
     return isLast;
@@ -89,6 +97,7 @@ export class Sessions {
   }
 
   #join(groupId: number, session: Session): boolean {
+    session.groupIds.add(groupId);
     const there = this.#byGroup.get(groupId);
     if (there !== undefined) there.add(session);
     else this.#byGroup.set(groupId, new Set([session]));

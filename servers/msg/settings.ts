@@ -25,6 +25,7 @@ export const msgSettings = {
   askTimeoutMs: milliseconds(10_000, 'how long another server may take to answer'),
   asksMax: count(50_000, 'questions to db-proxies under way at most; further requests of clients are dropped', 1),
   clientAsksMax: count(64, 'requests of one client under way at most; it is not read from until there are fewer', 1),
+  sendsPerSecond: count(500, 'messages of one client per second; faster ones wait for their turn', 1),
   sendQueueMax: bytes(4 * 1024 * 1024, 'what may wait to be read by one client; a slower one is closed'),
 } satisfies Definitions;
 

@@ -1184,6 +1184,7 @@ export namespace IM {
             groupId: number;
             joined: number[];
             left: number[];
+            passOn?: boolean | undefined;
             static encode(message: IM.Cluster.IMGroupMembersChanged.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMGroupMembersChanged;
         }
@@ -1193,6 +1194,7 @@ export namespace IM {
                 groupId: number;
                 joined?: readonly number[] | undefined;
                 left?: readonly number[] | undefined;
+                passOn?: boolean | undefined;
             }
         }
     }

@@ -5970,6 +5970,8 @@ export const IM = $root.IM = (() => {
                 if (message.left != null && message.left.length)
                     for (let i = 0; i < message.left.length; ++i)
                         writer.uint32(24).uint32(message.left[i]);
+                if (message.passOn != null && $Object.hasOwnProperty.call(message, "passOn"))
+                    writer.uint32(32).bool(message.passOn);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -6035,6 +6037,12 @@ export const IM = $root.IM = (() => {
                             if (!(message.left && message.left.length))
                                 message.left = [];
                             message.left.push(reader.uint32());
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.passOn = reader.bool();
                             continue;
                         }
                     }

@@ -1,4 +1,4 @@
-import { PASSWORD_LENGTH_MAX, USER_NAME_LENGTH_MAX } from '../../../common/limits.js';
+import { DEVICE_TOKEN_LENGTH_MAX, PASSWORD_LENGTH_MAX, USER_NAME_LENGTH_MAX } from '../../../common/limits.js';
 import type { IM } from '../../../common/pdu/pb.js';
 import type { DbProxyContext } from '../context.js';
 import { userInfo } from './buddy.js';
@@ -37,4 +37,15 @@ export async function setPushShield(
   const shieldStatus = asked.shieldStatus === 0 ? 0 : 1;
   const done = await ctx.users.setPushShield(asked.userId, shieldStatus);
   return done ? { userId: asked.userId, resultCode: 0, shieldStatus } : { userId: asked.userId, resultCode: 1 };
+}
+
+/** Remembers where to push to; an empty token forgets it. */
+export async function deviceToken(
+  ctx: DbProxyContext,
+  asked: IM.Login.IMDeviceTokenReq,
+): Promise<IM.Login.IMDeviceTokenRsp.$Properties> {
+  const { userId, deviceToken: token, clientType } = asked;
+  if (clientType !== undefined && token.length <= DEVICE_TOKEN_LENGTH_MAX)
+    await ctx.devices.setToken(userId, clientType, token);
+  return { userId };
 }

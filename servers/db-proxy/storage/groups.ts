@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { memberKey } from './append.js';
-import { keepSequenceAhead } from './users.js';
+import { keepSequenceAhead, LEFT } from './users.js';
 
 export const FIXED = 1;
 export const TEMPORARY = 2;
@@ -77,24 +77,57 @@ export class Groups {
 
   /** Full data of those of the groups that the user is in. */
   async info(userId: number, groupIds: readonly number[]): Promise<(Group & { shield: number })[]> {
-    const { rows } = await this.#meta.query<{
-      id: number;
-      name: string;
-      avatar: string;
-      creator_id: number;
-      type: number;
-      version: number;
-      shield: number;
-      member_ids: number[];
-    }>({
+    const { rows } = await this.#meta.query<GroupRow & { shield: number }>({
       name: 'groups-info',
-      text: `select g.id, g.name, g.avatar, g.creator_id, g.type, g.version, mine.shield,
-                    array(select user_id from meta.group_member where group_id = g.id order by user_id) as member_ids
+      text: `select ${GROUP_COLUMNS}, mine.shield
                from meta.groups g join meta.group_member mine on mine.group_id = g.id and mine.user_id = $1
               where g.id = any($2::int[]) and g.status = 0 order by g.id`,
       values: [userId, groupIds],
     });
-    return rows.map(({ creator_id: creatorId, member_ids: memberIds, ...same }) => ({ ...same, creatorId, memberIds }));
+    return rows.map(({ shield, ...row }) => ({ ...groupOfRow(row), shield }));
+  }
+
+  /** Undefined when there is no such group, or no longer. */
+  async get(groupId: number): Promise<Group | undefined> {
+    const { rows } = await this.#meta.query<GroupRow>({
+      name: 'group',
+      text: `select ${GROUP_COLUMNS} from meta.groups g where g.id = $1 and g.status = 0`,
+      values: [groupId],
+    });
+    return rows[0] && groupOfRow(rows[0]);
+  }
+
+  /**
+   * Adds those who are not in it yet; their history begins after `joinedMsgId`. The version moves with a real change.
+   * @returns who was added, in the order of ids
+   */
+  join(groupId: number, userIds: readonly number[], joinedMsgId: number): Promise<number[]> {
+    return this.#change(
+      groupId,
+      `insert into meta.group_member (group_id, user_id, joined_msg_id, joined)
+       select $1, wanted, $3, extract(epoch from now())::bigint from unnest($2::int[]) as wanted join meta.users u on u.id = wanted
+        where u.status <> ${LEFT} on conflict do nothing returning user_id`,
+      [groupId, userIds, joinedMsgId],
+    );
+  }
+
+  /** @returns who was removed */
+  leave(groupId: number, userIds: readonly number[]): Promise<number[]> {
+    return this.#change(
+      groupId,
+      'delete from meta.group_member where group_id = $1 and user_id = any($2::int[]) returning user_id',
+      [groupId, userIds],
+    );
+  }
+
+  /** @returns false when the user is no member */
+  async setShield(groupId: number, userId: number, shield: number): Promise<boolean> {
+    const { rowCount } = await this.#meta.query(
+      `update meta.group_member m set shield = $3 from meta.groups g
+        where m.group_id = $1 and m.user_id = $2 and g.id = m.group_id and g.status = 0`,
+      [groupId, userId, shield],
+    );
+    return rowCount === 1;
   }
 
   async add(group: {
@@ -126,4 +159,39 @@ export class Groups {
     if (group.id !== undefined) await keepSequenceAhead(this.#meta, 'groups');
     return rows[0]!.id;
   }
+
+  /** The group's row is locked first: two changes at once get two versions. */
+  async #change(groupId: number, statement: string, values: unknown[]): Promise<number[]> {
+    const client = await this.#meta.connect();
+    try {
+      await client.query('begin');
+      const locked = await client.query('select 1 from meta.groups where id = $1 and status = 0 for update', [groupId]);
+      const { rows } =
+        locked.rowCount === 1 ? await client.query<{ user_id: number }>(statement, values) : { rows: [] };
+      if (rows.length > 0) await client.query('update meta.groups set version = version + 1 where id = $1', [groupId]);
+      await client.query('commit');
+      client.release();
+      return rows.map((row) => row.user_id).sort((a, b) => a - b);
+    } catch (error) {
+      client.release(error as Error); // not used again: it may be in the middle of a transaction
+      throw error;
+    }
+  }
+}
+
+interface GroupRow {
+  readonly id: number;
+  readonly name: string;
+  readonly avatar: string;
+  readonly creator_id: number;
+  readonly type: number;
+  readonly version: number;
+  readonly member_ids: number[];
+}
+
+const GROUP_COLUMNS = `g.id, g.name, g.avatar, g.creator_id, g.type, g.version,
+  array(select user_id from meta.group_member where group_id = g.id order by user_id) as member_ids`;
+
+function groupOfRow({ creator_id: creatorId, member_ids: memberIds, ...same }: GroupRow): Group {
+  return { ...same, creatorId, memberIds };
 }

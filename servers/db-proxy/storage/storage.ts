@@ -5,6 +5,7 @@ import { Conversations } from './conversations.js';
 import { DataKeys } from './data-keys.js';
 import { openPool } from './database.js';
 import { Departments } from './departments.js';
+import { Devices } from './devices.js';
 import { Groups } from './groups.js';
 import { readMasterKey } from './master-key.js';
 import { Messages } from './messages.js';
@@ -49,6 +50,7 @@ export async function openStorage(settings: StorageSettings, log: Logger, counte
     messages,
     append,
     departments: new Departments(meta),
+    devices: new Devices(meta),
     passwords: new Passwords(meta),
     conversations: new Conversations(shards, messages, groups),
     async close() {

@@ -27,8 +27,6 @@ export async function enter(ctx: MsgContext, asked: IM.Login.IMLoginReq, session
     if (verdict.resultCode !== 0 || verdict.userInfo === undefined) {
       return refuse(ctx, session, seq, ResultType.REFUSE_REASON_DB_VALIDATE_FAILED, verdict.resultString ?? '');
     }
-    const { groupIdList } = await ctx.dbProxies.ask(cluster.userGroups, { userId: verdict.userInfo.userId });
-    session.groupIds = new Set(groupIdList);
     await begin(ctx, session, asked, verdict.userInfo, seq);
   } catch (error) {
     if (!(error instanceof ImError)) throw error;
@@ -50,6 +48,9 @@ async function begin(
   session.begin({ userId, clientType, clientVersion: asked.clientVersion ?? '' }, ctx.clock.nowMs());
   kickOlder(ctx, session);
   await ctx.routes.begin(ctx.sessions.add(session));
+  // Asked only now: a change of members from here on reaches us as an event, one before is in the answer.
+  const { groupIdList } = await ctx.dbProxies.ask(cluster.userGroups, { userId }, userId);
+  await ctx.routes.begin({ users: [], groups: ctx.sessions.addGroups(session, groupIdList) });
   if (!session.online) return;
   ctx.routes.tell(cluster.kickOlder, {
     userId,
@@ -123,7 +124,29 @@ export function kickPc(
   return { userId, resultCode: 0 };
 }
 
-export function leave(_ctx: MsgContext, _asked: IM.Login.IMLogoutReq, session: Session, seq: number): void {
+/** A phone that logs out wants no more pushes. */
+export async function leave(
+  ctx: MsgContext,
+  _asked: IM.Login.IMLogoutReq,
+  session: Session,
+  seq: number,
+): Promise<void> {
+  const { userId, clientType } = session;
   session.send(encodeFrame(login.leave.reply, seq, { resultCode: 0 }));
   session.close('logout');
+  if (classOf(clientType) === DeviceClass.DEVICE_CLASS_MOBILE)
+    await ctx.dbProxies.ask(login.deviceToken, { userId, deviceToken: '', clientType }, userId);
+}
+
+/** Where to push to when the phone is not connected. Answered at once; a PC has none. */
+export async function deviceToken(
+  ctx: MsgContext,
+  asked: IM.Login.IMDeviceTokenReq,
+  session: Session,
+  seq: number,
+): Promise<void> {
+  if (session.deviceClass !== DeviceClass.DEVICE_CLASS_MOBILE) return;
+  const { userId, clientType } = session;
+  session.send(encodeFrame(login.deviceToken.reply, seq, { userId }));
+  await ctx.dbProxies.ask(login.deviceToken, { userId, deviceToken: asked.deviceToken, clientType }, userId);
 }

@@ -4,9 +4,10 @@ import { bucketOf, groupConversation, isUserId, singleConversation } from '../..
 import { ImError } from '../../../common/errors.js';
 import { MESSAGE_SIZE_MAX } from '../../../common/limits.js';
 import { encodeFrame } from '../../../common/pdu/command.js';
-import { cluster, message } from '../../../common/pdu/commands.js';
+import { cluster, message, switchService } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
 import type { MsgContext } from '../context.js';
+import { Pace } from '../pace.js';
 import { RecentSends } from '../recent-sends.js';
 import type { Session } from '../session.js';
 
@@ -22,6 +23,12 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   const to = draft.toSessionId;
   const why = refusal(draft, session, isGroup);
   if (why !== undefined) return ctx.counters.unacked.inc({ why });
+  session.pace ??= new Pace(ctx.sendsPerSecond);
+  const turn = session.pace.turn(performance.now());
+  if (turn !== undefined) {
+    ctx.counters.delayed.inc();
+    await turn;
+  }
   const startedMs = ctx.clock.ticksMs();
   session.recentSends ??= new RecentSends();
   const attempt = session.recentSends.recall(seq, to, draft.msgType, draft.msgData, startedMs, freshSendId);
@@ -116,4 +123,11 @@ export async function read(ctx: MsgContext, told: IM.Message.IMMsgDataReadAck, s
 
 export function time(ctx: MsgContext): IM.Message.IMClientTimeRsp.$Properties {
   return { serverTime: seconds(ctx.clock.nowMs()) };
+}
+
+/** Typing, shaking and the like: passed on, never kept. */
+export function p2p(ctx: MsgContext, said: IM.SwitchService.IMP2PCmdMsg, session: Session): void {
+  if (!isUserId(said.toUserId)) return;
+  const frame = encodeFrame(switchService.p2p, 0, { ...said, fromUserId: session.userId });
+  deliverToUsers(ctx, [...new Set([said.toUserId, session.userId])], frame, session);
 }

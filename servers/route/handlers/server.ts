@@ -35,6 +35,8 @@ export function groupMembersChanged(
   from: Peer,
   frame: Frame,
 ): void {
+  for (const peer of ctx.subjects.interested(told.joined)) ctx.subjects.add(peer, [], [told.groupId]);
+  if (told.passOn !== true) return;
   passOn(ctx, ctx.subjects.interested([...told.joined, ...told.left], told.groupId), from, frame);
 }
 

@@ -71,6 +71,16 @@ create table meta.group_member (
 );
 create index group_member_user on meta.group_member (user_id);
 
+-- Where to push to: one token per user and device class, one owner per token.
+create table meta.device_token (
+  user_id     integer  not null references meta.users (id),
+  class       smallint not null, -- 2: mobile
+  client_type smallint not null,
+  token       text     not null unique,
+  updated     timestamptz not null default now(),
+  primary key (user_id, class)
+);
+
 -- Where buckets live. The version grows with every change of the map.
 create table meta.shard (
   name text primary key,

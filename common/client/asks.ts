@@ -1,0 +1,65 @@
+import { ImError } from '../errors.js';
+import type { Command } from '../pdu/command.js';
+import type { Frame } from '../pdu/header.js';
+
+/** The seqs we hand out: 0 is for pushes, 0xffff is kept for callers that bring their own. */
+const SEQ_MAX = 0xfffe;
+
+interface Asked {
+  resolve(answer: Frame): void;
+  reject(error: Error): void;
+  readonly timer: NodeJS.Timeout;
+}
+
+/** Questions on their way, found again by what the answer will carry: its command and the seq of the question. */
+export class Asks {
+  readonly #asked = new Map<number, Asked>();
+  #lastSeq = 0;
+
+  get open(): number {
+    return this.#asked.size;
+  }
+
+  /** A seq that no open question waits on with this answer. */
+  freeSeq(reply: Command<never, unknown>): number {
+    do this.#lastSeq = (this.#lastSeq % SEQ_MAX) + 1;
+    while (this.#asked.has(keyOf(reply.id, this.#lastSeq)));
+    return this.#lastSeq;
+  }
+
+  /** @throws ImError TIMEOUT when no answer came in `timeoutMs`, or the error given to `rejectAll`. */
+  wait(reply: Command<never, unknown>, seq: number, timeoutMs: number): Promise<Frame> {
+    const key = keyOf(reply.id, seq);
+    if (this.#asked.has(key)) throw new Error(`another question under seq ${seq} waits for its ${reply.name}`);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.#asked.delete(key);
+        reject(new ImError('TIMEOUT', `no ${reply.name} within ${timeoutMs} ms`));
+      }, timeoutMs);
+      this.#asked.set(key, { resolve, reject, timer });
+    });
+  }
+
+  /** @returns false when nobody waits for this frame: it is a push, or comes after its deadline. */
+  answered(frame: Frame): boolean {
+    const key = keyOf(frame.command, frame.seq);
+    const asked = this.#asked.get(key);
+    if (asked === undefined) return false;
+    this.#asked.delete(key);
+    clearTimeout(asked.timer);
+    asked.resolve(frame);
+    return true;
+  }
+
+  rejectAll(error: Error): void {
+    for (const { reject, timer } of this.#asked.values()) {
+      clearTimeout(timer);
+      reject(error);
+    }
+    this.#asked.clear();
+  }
+}
+
+function keyOf(command: number, seq: number): number {
+  return command * 0x1_0000 + seq;
+}

@@ -1,0 +1,195 @@
+import { createHash, randomBytes } from 'node:crypto';
+import pg from 'pg';
+import { pino } from 'pino';
+import { Client, type ConnectOptions } from '../../common/client/client.js';
+import { Metrics } from '../../common/metrics.js';
+import type { Running, Start } from '../../common/server/lifecycle.js';
+import { type commonSettings, type Definitions, readSettings, type SettingsOf } from '../../common/settings.js';
+import { startDbProxy } from '../../servers/db-proxy/server.js';
+import { dbProxySettings } from '../../servers/db-proxy/settings.js';
+import { hashPassword } from '../../servers/db-proxy/storage/passwords.js';
+import { openStorage } from '../../servers/db-proxy/storage/storage.js';
+import { startLoginServer } from '../../servers/login/server.js';
+import { loginSettings } from '../../servers/login/settings.js';
+import { startMsgServer } from '../../servers/msg/server.js';
+import { msgSettings } from '../../servers/msg/settings.js';
+import { startRouteServer } from '../../servers/route/server.js';
+import { routeSettings } from '../../servers/route/settings.js';
+
+import type { Teardown, TestPostgres } from './postgres.js';
+
+/**
+ * The whole cluster inside the test's process, on a real PostgreSQL and real sockets, started by the same functions as
+ * in production, every port a free one. Processes of their own, for killing, are in support/processes.ts.
+ */
+export interface ClusterOptions {
+  readonly msgServers?: number;
+  readonly dbProxies?: number;
+  readonly routeServers?: number;
+  /** Settings of all servers of a kind, over the defaults. */
+  readonly msg?: Partial<SettingsOf<typeof msgSettings>>;
+  readonly dbProxy?: Partial<SettingsOf<typeof dbProxySettings>>;
+  /** People to begin with; default: alice 1, bob 2, carol 3, dave 4, password test123. */
+  readonly users?: readonly string[];
+  /** Fixed groups to begin with, members by user id. */
+  readonly groups?: readonly { readonly name: string; readonly memberIds: readonly number[] }[];
+}
+
+export const PASSWORD = 'test123';
+export const CLUSTER_SECRET = 'a secret of the tests only';
+const PEOPLE = ['alice', 'bob', 'carol', 'dave'];
+
+export type Storage = Awaited<ReturnType<typeof openStorage>>;
+
+export class TestCluster {
+  readonly databaseUrl: string;
+  readonly masterKey: string;
+  /** Straight to what db-proxies use, for bringing about a state that no client can. */
+  readonly storage: Storage;
+  readonly msg: { readonly running: Running; readonly host: string; readonly port: number }[] = [];
+  readonly dbProxies: { readonly running: Running; readonly port: number }[] = [];
+  readonly routes: { readonly running: Running; readonly port: number }[] = [];
+  #login: Running | undefined;
+  readonly #clients: Client[] = [];
+
+  private constructor(databaseUrl: string, masterKey: string, storage: Storage) {
+    this.databaseUrl = databaseUrl;
+    this.masterKey = masterKey;
+    this.storage = storage;
+  }
+
+  static async start(t: Teardown, postgres: TestPostgres, options: ClusterOptions = {}): Promise<TestCluster> {
+    const databaseUrl = await freshDatabase(postgres);
+    const masterKey = randomBytes(32).toString('hex');
+    const storage = await testStorage(databaseUrl, masterKey, options.dbProxy);
+    const cluster = new TestCluster(databaseUrl, masterKey, storage);
+    t.teardown(() => cluster.close());
+    await addPeople(storage, options.users ?? PEOPLE);
+    for (const group of options.groups ?? []) await storage.groups.add({ ...group, type: 1 });
+    await cluster.#startServers(options);
+    return cluster;
+  }
+
+  get loginHttp(): string {
+    return `http://127.0.0.1:${this.#login!.ports.http}`;
+  }
+  get loginTcpPort(): number {
+    return this.#login!.ports.clients!;
+  }
+
+  /** Logs somebody in on msg server `at` (from 0), and out at the end of the test. */
+  async login(
+    user: string,
+    options: Partial<ConnectOptions> & { at?: number; password?: string } = {},
+  ): Promise<Client> {
+    const { at = 0, password = PASSWORD, ...rest } = options;
+    const client = await Client.login({ host: '127.0.0.1', port: this.msg[at]!.port, user, password, ...rest });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** A connection to msg server `at` without a log-in. */
+  async connect(at = 0, options: Partial<ConnectOptions> = {}): Promise<Client> {
+    const client = await Client.connect({ host: '127.0.0.1', port: this.msg[at]!.port, ...options });
+    this.#clients.push(client);
+    return client;
+  }
+
+  async addMsgServer(options: ClusterOptions = {}): Promise<void> {
+    const running = await this.#start('msg', msgSettings, startMsgServer, `msg-${this.msg.length + 1}`, {
+      clientPort: 0,
+      loginServers: [{ host: '127.0.0.1', port: this.#login!.ports.servers! }],
+      routeServers: this.routes.map(({ port }) => ({ host: '127.0.0.1', port })),
+      dbProxies: this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port })),
+      ...options.msg,
+    });
+    this.msg.push({ running, host: '127.0.0.1', port: running.ports.clients! });
+    await until(() => running.notReady() === undefined, 'the msg server to be ready');
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#clients) client.close();
+    const all = [...this.msg, ...this.routes, ...this.dbProxies].map((each) => each.running);
+    for (const running of [...all, ...(this.#login === undefined ? [] : [this.#login])]) await running.close(0);
+    await this.storage.close();
+  }
+
+  async #startServers(options: ClusterOptions): Promise<void> {
+    for (let i = 0; i < (options.dbProxies ?? 1); i++) {
+      const running = await this.#start('db-proxy', dbProxySettings, startDbProxy, `db-proxy-${i + 1}`, {
+        port: 0,
+        databaseUrl: this.databaseUrl,
+        masterKey: this.masterKey,
+        ...options.dbProxy,
+      });
+      this.dbProxies.push({ running, port: running.ports.servers! });
+    }
+    for (let i = 0; i < (options.routeServers ?? 1); i++) {
+      const running = await this.#start('route', routeSettings, startRouteServer, `route-${i + 1}`, { port: 0 });
+      this.routes.push({ running, port: running.ports.servers! });
+    }
+    this.#login = await this.#start('login', loginSettings, startLoginServer, 'login', {
+      port: 0,
+      clientPort: 0,
+      httpPort: 0,
+    });
+    for (let i = 0; i < (options.msgServers ?? 1); i++) await this.addMsgServer(options);
+    await until(() => this.#login!.notReady() === undefined, 'the login server to know a msg server');
+  }
+
+  #start<D extends Definitions & typeof commonSettings>(
+    role: string,
+    definitions: D,
+    start: Start<D>,
+    name: string,
+    over: Partial<SettingsOf<D>>,
+  ): Promise<Running> {
+    const settings = { ...readSettings(role, definitions, { env: {} }), name, clusterSecret: CLUSTER_SECRET, ...over };
+    return start(settings, { name, log: testLog(name), metrics: new Metrics(name, role) });
+  }
+}
+
+/** Silent, unless TEST_LOG names a level. */
+export function testLog(name: string) {
+  return pino({ level: process.env.TEST_LOG ?? 'silent', base: { server: name } });
+}
+
+/** An empty database on the server. */
+export async function freshDatabase(postgres: TestPostgres): Promise<string> {
+  const name = `test_${randomBytes(6).toString('hex')}`;
+  const client = new pg.Client(postgres.url);
+  await client.connect();
+  await client.query(`create database ${name}`);
+  await client.end();
+  const url = new URL(postgres.url);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+export function testStorage(
+  databaseUrl: string,
+  masterKey: string,
+  over: ClusterOptions['dbProxy'] = {},
+): Promise<Storage> {
+  const settings = { ...readSettings('db-proxy', dbProxySettings, { env: {} }), databaseUrl, masterKey, ...over };
+  return openStorage(settings, testLog('storage'), {
+    stored: () => undefined,
+    batch: () => undefined,
+    repeated: () => undefined,
+  });
+}
+
+/** Users with ids from 1 in the order of their names, all with the same password. */
+export async function addPeople(storage: Storage, names: readonly string[]): Promise<void> {
+  const passwordHash = await hashPassword(createHash('md5').update(PASSWORD).digest('hex'));
+  await storage.users.add(names.map((name, i) => ({ id: i + 1, name, nick: name, passwordHash })));
+}
+
+/** Waits for a condition, looked at every few ms. @throws after the deadline, naming what did not come. */
+export async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> {
+  const deadline = performance.now() + ms;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`waited ${ms} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
