@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { LOG_LEVELS } from './log.js';
 
@@ -29,19 +30,27 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 
-const integer = z.coerce.number().int();
+/** A number, or its digits as the environment has them: what else JavaScript turns into a number (null, '', true) is wrong. */
+function integer(min: number, max: number): z.ZodType<number> {
+  const is = z.number().int().min(min).max(max);
+  const digits = (it: unknown) => (typeof it === 'string' && /^\s*-?\d+\s*$/.test(it) ? Number(it) : it);
+  return z.preprocess(digits, is);
+}
+
+/** A timer of JavaScript that is longer than this goes off at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export function port(value: number, doc: string): Setting<number> {
-  return { is: integer.min(0).max(65535), unit: 'port, 0 for any free one', default: value, doc };
+  return { is: integer(0, 65535), unit: 'port, 0 for any free one', default: value, doc };
 }
 export function count(value: number, doc: string, min = 0, max = Number.MAX_SAFE_INTEGER): Setting<number> {
-  return { is: integer.min(min).max(max), unit: 'count', default: value, doc };
+  return { is: integer(min, max), unit: 'count', default: value, doc };
 }
 export function milliseconds(value: number, doc: string, min = 1): Setting<number> {
-  return { is: integer.min(min), unit: 'ms', default: value, doc };
+  return { is: integer(min, TIMER_MS_MAX), unit: 'ms', default: value, doc };
 }
 export function bytes(value: number, doc: string, min = 1): Setting<number> {
-  return { is: integer.min(min), unit: 'bytes', default: value, doc };
+  return { is: integer(min, Number.MAX_SAFE_INTEGER), unit: 'bytes', default: value, doc };
 }
 export function text(value: string, doc: string): Setting<string> {
   return { is: z.string(), unit: 'text', default: value, doc };
@@ -75,19 +84,23 @@ export interface HostPort {
   readonly port: number;
 }
 
-/** A comma-separated list of host:port. */
+/** A comma-separated list of host:port, an IPv6 host in brackets. */
 export function addresses(value: string, doc: string): Setting<HostPort[]> {
   const parse = (list: string, ctx: z.RefinementCtx): HostPort[] => {
-    const found = list
-      .split(',')
-      .filter((each) => each.trim() !== '')
-      .map((each) => /^\s*\[?([^\]\s]+?)\]?:(\d{1,5})\s*$/.exec(each));
-    if (found.some((each) => each === null))
-      ctx.addIssue({ code: 'custom', message: 'expected host:port[,host:port…]' });
-    return found.filter((each) => each !== null).map((each) => ({ host: each[1]!, port: Number(each[2]) }));
+    const texts = list.split(',').filter((each) => each.trim() !== '');
+    const found = texts.map(hostPort).filter((each) => each !== undefined);
+    if (found.length < texts.length) ctx.addIssue({ code: 'custom', message: 'expected host:port[,host:port…]' });
+    return found;
   };
   const is = z.string().transform(parse);
   return { is: is as unknown as z.ZodType<HostPort[]>, unit: 'host:port, …', default: is.parse(value), doc };
+}
+
+function hostPort(text: string): HostPort | undefined {
+  const [, ipv6, name, digits] = /^\s*(?:\[(\S+)\]|([\w.-]+)):(\d{1,5})\s*$/.exec(text) ?? [];
+  const host = name ?? (isIPv6(ipv6 ?? '') ? ipv6 : undefined);
+  const port = Number(digits);
+  return host !== undefined && port >= 1 && port <= 65535 ? { host, port } : undefined;
 }
 
 /** What every server has. */
@@ -112,7 +125,9 @@ export function sourcesOfProcess(): Sources {
   try {
     return { env: process.env, file: JSON.parse(readFileSync(path, 'utf8')) };
   } catch (error) {
-    throw new SettingsError(`settings file ${path} (TT_SETTINGS): ${(error as Error).message}`);
+    // A JSON error quotes what stands around the fault, and that may be a secret.
+    const reason = (error as Error).message.replace(/, (\.\.\.)?".*"(\.\.\.)?/s, '');
+    throw new SettingsError(`settings file ${path} (TT_SETTINGS): ${reason}`);
   }
 }
 

@@ -1,13 +1,18 @@
-import { ImError } from '../errors.js';
+import type { CloseReason } from '../net/connection.js';
 import type { Command } from '../pdu/command.js';
 import type { Frame } from '../pdu/header.js';
 
 /** The seqs we hand out: 0 is for pushes, 0xffff is kept for callers that bring their own. */
 const SEQ_MAX = 0xfffe;
 
+/**
+ * What became of a question: its answer, no answer in time, or why the connection ended. Not an error yet: made by
+ * whoever awaits it, an error knows the line that asked.
+ */
+export type Outcome = Frame | 'late' | CloseReason;
+
 interface Asked {
-  resolve(answer: Frame): void;
-  reject(error: Error): void;
+  resolve(outcome: Outcome): void;
   readonly timer: NodeJS.Timeout;
 }
 
@@ -27,16 +32,16 @@ export class Asks {
     return this.#lastSeq;
   }
 
-  /** @throws ImError TIMEOUT when no answer came in `timeoutMs`, or the error given to `rejectAll`. */
-  wait(reply: Command<never, unknown>, seq: number, timeoutMs: number): Promise<Frame> {
+  /** Never rejects. */
+  wait(reply: Command<never, unknown>, seq: number, timeoutMs: number): Promise<Outcome> {
     const key = keyOf(reply.id, seq);
     if (this.#asked.has(key)) throw new Error(`another question under seq ${seq} waits for its ${reply.name}`);
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.#asked.delete(key);
-        reject(new ImError('TIMEOUT', `no ${reply.name} within ${timeoutMs} ms`));
+        resolve('late');
       }, timeoutMs);
-      this.#asked.set(key, { resolve, reject, timer });
+      this.#asked.set(key, { resolve, timer });
     });
   }
 
@@ -51,10 +56,10 @@ export class Asks {
     return true;
   }
 
-  rejectAll(error: Error): void {
-    for (const { reject, timer } of this.#asked.values()) {
+  closed(reason: CloseReason): void {
+    for (const { resolve, timer } of this.#asked.values()) {
       clearTimeout(timer);
-      reject(error);
+      resolve(reason);
     }
     this.#asked.clear();
   }

@@ -15,6 +15,7 @@ import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { seconds } from '../clock.js';
+import { ImError } from '../errors.js';
 import { LINK_FRAME_SIZE_MAX } from '../limits.js';
 import { type CloseReason, Connection } from '../net/connection.js';
 import { type Ask, type Command, decodeBody, encodeFrame } from '../pdu/command.js';
@@ -398,17 +399,18 @@ export class Client extends EventEmitter<ClientEvents> {
     it: In,
     options: AskOptions,
   ): Promise<Out> {
-    if (this.#end !== undefined) throw new ConnectionLost(this.#end, request.name);
+    if (this.#end !== undefined) throw new ConnectionLost(this.#end, `${request.name} not sent`);
+    const timeoutMs = options.timeoutMs ?? this.#options.askTimeoutMs ?? 8_000;
     const seq = options.seq ?? this.#asks.freeSeq(reply);
-    const answer = this.#asks.wait(reply, seq, options.timeoutMs ?? this.#options.askTimeoutMs ?? 8_000);
-    this.tell(request, it, seq);
-    const again =
-      options.resendMs === undefined ? undefined : setTimeout(() => this.tell(request, it, seq), options.resendMs);
-    try {
-      return decodeBody(reply, (await answer).body);
-    } finally {
-      clearTimeout(again);
-    }
+    const waiting = this.#asks.wait(reply, seq, timeoutMs);
+    const send = () => this.tell(request, it, seq);
+    send();
+    const again = options.resendMs === undefined ? undefined : setTimeout(send, options.resendMs);
+    const outcome = await waiting;
+    clearTimeout(again);
+    if (outcome === 'late') throw new ImError('TIMEOUT', `no ${reply.name} within ${timeoutMs} ms`);
+    if (typeof outcome === 'string') throw new ConnectionLost(outcome, `no ${reply.name} any more`);
+    return decodeBody(reply, outcome.body);
   }
 
   #heard(view: Frame): void {
@@ -485,8 +487,8 @@ export class Client extends EventEmitter<ClientEvents> {
     this.#end = reason;
     clearInterval(this.#heartbeat);
     this.#releaseHeld();
-    this.#asks.rejectAll(new ConnectionLost(reason, 'no answer any more'));
-    this.#pushes.close(new ConnectionLost(reason, 'nothing will come any more'));
+    this.#asks.closed(reason);
+    this.#pushes.close(reason);
     this.emit('closed', reason);
   }
 }

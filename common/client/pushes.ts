@@ -1,12 +1,17 @@
 import { ImError } from '../errors.js';
+import type { CloseReason } from '../net/connection.js';
 import { type Command, decodeBody } from '../pdu/command.js';
 import type { Frame } from '../pdu/header.js';
+import { ConnectionLost } from './errors.js';
 
 interface Waiter {
   /** @returns whether the frame is taken. */
   offer(frame: Frame): boolean;
-  reject(error: Error): void;
+  closed(reason: CloseReason): void;
 }
+
+/** As with asks, whoever awaits it makes the error, which then knows the line that waited. */
+type Outcome<Out> = { readonly taken: Out } | { readonly fault: unknown } | 'late' | CloseReason;
 
 /**
  * Frames that came unasked, until somebody takes them. Bounded: the oldest goes when there is no room, and the next
@@ -17,7 +22,7 @@ export class Pushes {
   readonly #kept: Frame[] = [];
   readonly #waiting = new Set<Waiter>();
   #dropped = 0;
-  #closed: Error | undefined;
+  #closed: CloseReason | undefined;
 
   constructor(max: number) {
     this.#max = max;
@@ -37,8 +42,8 @@ export class Pushes {
 
   /**
    * Takes the oldest frame of this command that the predicate accepts, or waits for it.
-   * @throws ImError TIMEOUT when none came in `timeoutMs`, BAD_REQUEST when its body cannot be decoded, or the error
-   *   given to `close`, at once, also when closed before
+   * @throws ImError TIMEOUT when none came in `timeoutMs`, BAD_REQUEST when its body cannot be decoded; ConnectionLost
+   *   at once when none is kept and none can come any more; what the predicate throws
    */
   async take<Out>(command: Command<never, Out>, predicate: (message: Out) => boolean, timeoutMs: number): Promise<Out> {
     for (const [index, frame] of this.#kept.entries()) {
@@ -48,21 +53,29 @@ export class Pushes {
       this.#kept.splice(index, 1);
       return message;
     }
-    if (this.#closed !== undefined) throw this.#closed;
-    return this.#wait(command, predicate, timeoutMs);
+    const outcome = this.#closed ?? (await this.#wait(command, predicate, timeoutMs));
+    if (outcome === 'late') throw new ImError('TIMEOUT', this.#lateText(command.name, timeoutMs));
+    if (typeof outcome === 'string') throw new ConnectionLost(outcome, `no ${command.name} any more`);
+    if ('fault' in outcome) throw outcome.fault;
+    return outcome.taken;
   }
 
   /** Ends all waits. What is kept can still be taken. */
-  close(error: Error): void {
-    this.#closed = error;
-    for (const waiter of [...this.#waiting]) waiter.reject(error);
+  close(reason: CloseReason): void {
+    this.#closed = reason;
+    for (const waiter of [...this.#waiting]) waiter.closed(reason);
   }
 
-  #wait<Out>(command: Command<never, Out>, predicate: (message: Out) => boolean, timeoutMs: number): Promise<Out> {
-    return new Promise((resolve, reject) => {
-      const stop = () => {
+  #wait<Out>(
+    command: Command<never, Out>,
+    predicate: (message: Out) => boolean,
+    timeoutMs: number,
+  ): Promise<Outcome<Out>> {
+    return new Promise((resolve) => {
+      const end = (outcome: Outcome<Out>) => {
         clearTimeout(timer);
         this.#waiting.delete(waiter);
+        resolve(outcome);
       };
       const waiter: Waiter = {
         offer(frame) {
@@ -70,29 +83,22 @@ export class Pushes {
           try {
             const message = decodeBody(command, frame.body);
             if (!predicate(message)) return false;
-            resolve(message);
-          } catch (error) {
-            reject(error);
+            end({ taken: message });
+          } catch (fault) {
+            end({ fault });
           }
-          stop();
           return true;
         },
-        reject(error) {
-          stop();
-          reject(error);
-        },
+        closed: end,
       };
-      const timer = setTimeout(() => waiter.reject(this.#late(command.name, timeoutMs)), timeoutMs);
+      const timer = setTimeout(() => end('late'), timeoutMs);
       this.#waiting.add(waiter);
     });
   }
 
-  #late(name: string, timeoutMs: number): ImError {
+  #lateText(name: string, timeoutMs: number): string {
     const others = this.#kept.map((frame) => `0x${frame.command.toString(16).padStart(4, '0')}`).slice(-10);
     const dropped = this.#dropped === 0 ? '' : `; ${this.#dropped} older ones were dropped`;
-    return new ImError(
-      'TIMEOUT',
-      `no such ${name} within ${timeoutMs} ms; kept: ${others.join(' ') || 'nothing'}${dropped}`,
-    );
+    return `no such ${name} within ${timeoutMs} ms; kept: ${others.join(' ') || 'nothing'}${dropped}`;
   }
 }

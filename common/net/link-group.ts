@@ -11,7 +11,8 @@ export interface LinkGroupOptions<Ctx> extends Omit<LinkOptions<Ctx>, 'address'>
   readonly asksMax: number;
   /** Called when a link opens, before anything that waited is sent on it. */
   readonly opened?: (link: Link) => void;
-  readonly lost?: (link: Link) => void;
+  /** Called when a link that was open is gone; `silentMs`: how long ago the other side was heard last. */
+  readonly lost?: (link: Link, silentMs: number) => void;
 }
 
 const SWEEP_MS = 250;
@@ -26,6 +27,7 @@ export class LinkGroup {
   readonly #options: LinkGroupOptions<never>;
   readonly #sweeper: NodeJS.Timeout;
   #homeless: Asked[] = [];
+  #closed = false;
 
   constructor(options: LinkGroupOptions<never>) {
     this.#options = options;
@@ -33,7 +35,7 @@ export class LinkGroup {
     for (const address of options.addresses) {
       const link = new Link(
         { ...options, address },
-        { opened: (it) => this.#opened(it), lost: (it, asked) => this.#lost(it, asked) },
+        { opened: (it) => this.#opened(it), lost: (it, asked, silentMs) => this.#lost(it, asked, silentMs) },
       );
       this.#links.push(link);
     }
@@ -100,6 +102,7 @@ export class LinkGroup {
 
   /** Closes every link; open questions are rejected. */
   close(): void {
+    this.#closed = true;
     clearInterval(this.#sweeper);
     for (const link of this.#links) link.close();
     for (const asked of this.#homeless.splice(0)) asked.reject(new ImError('NO_LINK', 'shutting down'));
@@ -118,6 +121,7 @@ export class LinkGroup {
   }
 
   #place(asked: Asked): void {
+    if (this.#closed) return asked.reject(new ImError('NO_LINK', 'shutting down'));
     // What already waits goes first, so that questions of one key keep their order.
     const link = this.#homeless.length === 0 ? this.#pick(asked.key) : undefined;
     if (link === undefined) this.#homeless.push(asked);
@@ -141,8 +145,8 @@ export class LinkGroup {
     for (const asked of waiting) this.#place(asked);
   }
 
-  #lost(link: Link, asked: Asked[]): void {
-    this.#options.lost?.(link);
+  #lost(link: Link, asked: Asked[], silentMs: number | undefined): void {
+    if (silentMs !== undefined) this.#options.lost?.(link, silentMs);
     const again = asked.filter((each) => each.key !== ONE_LINK_ONLY);
     for (const each of asked) if (each.key === ONE_LINK_ONLY) each.reject(new ImError('NO_LINK', 'link lost'));
     this.#homeless = [...again, ...this.#homeless];

@@ -47,8 +47,11 @@ export interface Asked {
 
 export interface LinkOwner {
   opened(link: Link): void;
-  /** The link is no longer usable; `asked` are its open questions, oldest first. */
-  lost(link: Link, asked: Asked[]): void;
+  /**
+   * The link is no longer usable; `asked` are its open questions, oldest first. `silentMs`: how long ago the other
+   * side was heard last; undefined when the link had not been open.
+   */
+  lost(link: Link, asked: Asked[], silentMs: number | undefined): void;
 }
 
 export interface LinkOptions<Ctx> {
@@ -124,7 +127,7 @@ export class Link implements ConnectionOwner {
     this.#state = 'closed';
     clearTimeout(this.#timer);
     this.#connection?.close('shutdown');
-    this.#loseAsks();
+    this.#loseAsks(false);
   }
 
   /** Rejects what is past its deadline. Called by the group, for all links in one sweep. */
@@ -153,13 +156,13 @@ export class Link implements ConnectionOwner {
       if (wasOpen) this.#options.log.warn(report, 'link lost');
       else if (this.#failures === 5) this.#options.log.warn(report, 'link does not come up, dialling on');
     }
-    this.#loseAsks();
+    this.#loseAsks(wasOpen);
   }
 
-  #loseAsks(): void {
+  #loseAsks(wasOpen: boolean): void {
     const asked = [...this.#asked.values()];
     this.#asked.clear();
-    this.#owner.lost(this, asked);
+    this.#owner.lost(this, asked, wasOpen ? performance.now() - this.#connection!.heardMs : undefined);
   }
 
   #dial(): void {
@@ -227,16 +230,21 @@ export class Link implements ConnectionOwner {
     if (asked === undefined) return; // its deadline has passed
     this.#asked.delete(id >>> 0);
     if (frame.command !== cluster.failure.id) asked.resolve(frame);
-    else {
-      const failure = cluster.failure.codec.decode(frame.body);
-      const code = isErrorCode(failure.code) ? failure.code : 'INTERNAL';
-      asked.reject(new ImError(code, failure.detail ?? failure.code));
-    }
+    else asked.reject(failureOf(frame));
   }
 
   #freeId(): number {
     do this.#lastId = (this.#lastId + 1) >>> 0;
     while (this.#lastId === 0 || this.#asked.has(this.#lastId));
     return this.#lastId;
+  }
+}
+
+function failureOf(frame: Frame): ImError {
+  try {
+    const { code, detail } = cluster.failure.codec.decode(frame.body);
+    return new ImError(isErrorCode(code) ? code : 'INTERNAL', detail ?? code);
+  } catch (error) {
+    return new ImError('INTERNAL', 'an answer that cannot be read', { cause: error });
   }
 }

@@ -162,7 +162,8 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
   }
 
   #hello(hello: Hello): void {
-    this.#table = this.#options.tables[hello.role];
+    const { tables } = this.#options;
+    this.#table = Object.hasOwn(tables, hello.role) ? tables[hello.role] : undefined;
     if (this.#table === undefined) throw new Error(`a ${hello.role} server has no business here`);
     this.#theirs = { role: hello.role, name: hello.name, nonce: Buffer.from(hello.nonce) };
     const proof = proofOf(this.#options.secret, 'acceptor', this.#theirs, this.#mine);

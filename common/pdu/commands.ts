@@ -218,8 +218,10 @@ export const cluster = {
     'IMUserGroupsRsp',
     Cluster.IMUserGroupsRsp,
   ),
+  missed: ask(0x0826, 'IMMissedReq', Cluster.IMMissedReq, 0x0827, 'IMMissedRsp', Cluster.IMMissedRsp),
   interest: ask(0x0830, 'IMInterest', Cluster.IMInterest, 0x0831, 'IMInterestRsp', Cluster.IMInterestRsp),
   publish: command(0x0832, 'IMPublish', Cluster.IMPublish),
   kickOlder: command(0x0833, 'IMKickOlder', Cluster.IMKickOlder),
+  disturbed: command(0x0835, 'IMDisturbed', Cluster.IMDisturbed),
   groupMembersChanged: command(0x0834, 'IMGroupMembersChanged', Cluster.IMGroupMembersChanged),
 };

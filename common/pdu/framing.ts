@@ -30,7 +30,7 @@ export function takeFrames(before: Pending, chunk: Buffer, frameSizeMax = FRAME_
   const size = before.size + chunk.length;
   // Joining waits for the bytes it needs: a large frame that comes in small reads is copied once, not with every read.
   if (size < before.wanted)
-    return { frames: [], pending: { chunks: [...before.chunks, chunk], size, wanted: before.wanted } };
+    return { frames: [], pending: { chunks: joined(before.chunks, chunk), size, wanted: before.wanted } };
   const bytes = before.size === 0 ? chunk : Buffer.concat([...before.chunks, chunk], size);
   const frames: Frame[] = [];
   let start = 0;
@@ -43,6 +43,23 @@ export function takeFrames(before: Pending, chunk: Buffer, frameSizeMax = FRAME_
     start += length;
   }
   return { frames, pending: start === size ? nothingPending : rest(bytes, start, HEADER_SIZE) };
+}
+
+/**
+ * Small chunks are joined with their like, so that a peer that sends byte by byte costs neither a list entry nor a copy
+ * of everything before with each of them: a byte is copied at most log2(JOINED_SIZE_MAX) times.
+ */
+const JOINED_SIZE_MAX = 16 * 1024;
+
+function joined(chunks: readonly Buffer[], chunk: Buffer): Buffer[] {
+  const all = [...chunks, chunk];
+  while (all.length > 1) {
+    const last = all.at(-1)!;
+    const other = all.at(-2)!;
+    if (other.length > last.length || other.length + last.length > JOINED_SIZE_MAX) break;
+    all.splice(-2, 2, Buffer.concat([other, last]));
+  }
+  return all;
 }
 
 function rest(bytes: Buffer, start: number, wanted: number): Pending {

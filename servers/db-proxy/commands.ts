@@ -27,6 +27,7 @@ export const fromMsgServers = commandTable<DbProxyContext, Peer>([
 
   answer(cluster.storeMessage, messages.store),
   answer(cluster.markRead, messages.markRead),
+  answer(cluster.missed, messages.missed),
   answer(message.unreadCount, messages.unreadCount),
   answer(message.list, messages.list),
   answer(message.latestId, messages.latestId),

@@ -7,7 +7,7 @@ export type Choice =
 
 interface Entry {
   readonly load: IM.Cluster.IMMsgServLoad;
-  /** Clients sent there since its last word; they count as there until it says otherwise. */
+  /** Clients sent there since its last word; in choosing they count as there until it says otherwise. */
   sent: number;
 }
 
@@ -39,7 +39,8 @@ export class MsgServers {
   choose(random: () => number = Math.random): Choice {
     const up = [...this.#entries.values()].filter(({ load }) => !load.draining);
     if (up.length === 0) return { found: false, why: 'none' };
-    const free = up.filter((entry) => fill(entry) < 1);
+    // Only those who came fill a server up: who was merely sent there may never come, and nobody would take him back.
+    const free = up.filter(({ load }) => load.curConnCnt < load.maxConnCnt);
     if (free.length === 0) return { found: false, why: 'full' };
     const draw = () => free[Math.floor(random() * free.length)]!;
     const [a, b] = [draw(), draw()];

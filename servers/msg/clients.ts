@@ -123,7 +123,8 @@ export class Clients implements SessionOwner {
       const silentMs = nowMs - session.connection.heardMs;
       if (session.online) {
         if (silentMs > this.#silenceMax(session)) session.close('silent');
-      } else if (nowMs - session.connectedMs > this.#settings.loginTimeoutMs) session.close('login-timeout');
+      } else if (session.state !== 'leaving' && nowMs - session.connectedMs > this.#settings.loginTimeoutMs)
+        session.close('login-timeout');
     }
   }
 

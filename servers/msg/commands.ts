@@ -25,13 +25,14 @@ function client<In, Out>(
   return { command, run: (ctx, session, frame) => handle(ctx, decodeBody(command, frame.body), session, frame.seq) };
 }
 
-/** Answered here; undefined: no answer. */
+/** Answered here; undefined: no answer. What needs no waiting is answered at once, so in the order of the asking. */
 function here<In, Out, ReplyIn, ReplyOut>(
   ask: Ask<In, Out, ReplyIn, ReplyOut>,
-  handle: (ctx: MsgContext, asked: Out, session: Session) => Promise<ReplyIn | undefined> | ReplyIn | undefined,
+  handle: (ctx: MsgContext, asked: Out, session: Session) => Promise<ReplyIn> | ReplyIn | undefined,
 ): ClientRow {
-  return client(ask, async (ctx, asked, session, seq) => {
-    const reply = await handle(ctx, asked, session);
+  return client(ask, (ctx, asked, session, seq) => {
+    const reply = handle(ctx, asked, session);
+    if (reply instanceof Promise) return reply.then((it) => session.send(encodeFrame(ask.reply, seq, it)));
     if (reply !== undefined) session.send(encodeFrame(ask.reply, seq, reply));
   });
 }
@@ -112,6 +113,7 @@ function tableOf(rows: readonly ClientRow[]): ReadonlyMap<number, ClientRow> {
 
 export const fromRoutes = commandTable<MsgContext, Link>([
   hear(cluster.publish, messages.deliver),
+  hear(cluster.disturbed, (ctx, told) => ctx.reconcile.since(told.sinceMs)),
   hear(cluster.kickOlder, logins.kickedElsewhere),
   hear(cluster.groupMembersChanged, groups.membersChanged),
 ]);

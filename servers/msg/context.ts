@@ -2,6 +2,8 @@ import type { Clock } from '../../common/clock.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import type { MsgCounters } from './counters.js';
+import type { Deliveries } from './deliveries.js';
+import type { Reconcile } from './reconcile.js';
 import type { Routes } from './routes.js';
 import type { Sessions } from './sessions.js';
 
@@ -12,6 +14,8 @@ export interface MsgContext {
   readonly sessions: Sessions;
   readonly dbProxies: LinkGroup;
   readonly routes: Routes;
+  readonly deliveries: Deliveries;
+  readonly reconcile: Reconcile;
   readonly clock: Clock;
   readonly sendsPerSecond: number;
   readonly counters: MsgCounters;

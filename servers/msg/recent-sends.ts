@@ -1,15 +1,10 @@
 /**
  * A legacy client that gets no ack sends the message once more, with the same seq (Windows after 5 s). The last
  * messages of a session are remembered for a while, so that such a resend is stored under the send_id of the first
- * attempt, and so answered with the first msg_id, and delivered once.
+ * attempt, and so is answered with the first msg_id.
  */
-export interface Send {
+interface Remembered {
   readonly sendId: Uint8Array;
-  /** Whether this server has handed the message to its receivers. */
-  delivered: boolean;
-}
-
-interface Remembered extends Send {
   readonly seq: number;
   readonly toSessionId: number;
   readonly msgType: number;
@@ -23,7 +18,7 @@ const REMEMBERED_MS = 30_000;
 export class RecentSends {
   #sends: Remembered[] = [];
 
-  /** The earlier attempt that this one repeats, or this one, remembered under a fresh send_id. */
+  /** The send_id of the earlier attempt that this one repeats, or a fresh one, remembered from now on. */
   recall(
     seq: number,
     toSessionId: number,
@@ -31,7 +26,7 @@ export class RecentSends {
     data: Uint8Array,
     nowMs: number,
     freshId: () => Uint8Array,
-  ): Send {
+  ): Uint8Array {
     const earlier = this.#sends.find(
       (each) =>
         each.seq === seq &&
@@ -40,18 +35,15 @@ export class RecentSends {
         nowMs - each.atMs < REMEMBERED_MS &&
         each.data.equals(data),
     );
-    if (earlier !== undefined) return earlier;
-    const send: Remembered = {
-      sendId: freshId(),
-      delivered: false,
-      seq,
-      toSessionId,
-      msgType,
-      data: Buffer.from(data),
-      atMs: nowMs,
-    };
+    if (earlier !== undefined) return earlier.sendId;
+    const send = { sendId: freshId(), seq, toSessionId, msgType, data: Buffer.from(data), atMs: nowMs };
     this.#sends.push(send);
     if (this.#sends.length > REMEMBERED_MAX) this.#sends.shift();
-    return send;
+    return send.sendId;
+  }
+
+  /** Whether this session sent that payload lately. */
+  has(toSessionId: number, data: Uint8Array): boolean {
+    return this.#sends.some((each) => each.toSessionId === toSessionId && each.data.equals(data));
   }
 }

@@ -16,18 +16,38 @@ export class Routes {
   readonly #links: LinkGroup;
   readonly #sessions: Sessions;
 
-  constructor(links: LinkGroup, sessions: Sessions) {
+  readonly #disturbed: (sinceMs: number) => void;
+  /** Since when something may not have reached us or others; wall clock. */
+  #disturbedSinceMs: number | undefined;
+
+  constructor(links: LinkGroup, sessions: Sessions, disturbed: (sinceMs: number) => void) {
     this.#links = links;
     this.#sessions = sessions;
+    this.#disturbed = disturbed;
+  }
+
+  /** A link is gone: what was published since it was last heard may be lost, in both directions. */
+  lost(silentMs: number): void {
+    const sinceMs = Date.now() - silentMs;
+    if (this.open) this.#disturbed(sinceMs);
+    else this.#disturbedSinceMs = Math.min(this.#disturbedSinceMs ?? sinceMs, sinceMs);
+  }
+
+  /** A link is up: say everything, then see to what may have been missed while none was. */
+  async opened(link: Link): Promise<void> {
+    await this.#announce(link);
+    if (this.#disturbedSinceMs === undefined) return;
+    this.#disturbed(this.#disturbedSinceMs);
+    this.#disturbedSinceMs = undefined;
   }
 
   get open(): boolean {
     return this.#links.open;
   }
 
-  /** To be called when a link opens. */
-  announce(link: Link): void {
-    void this.#links.askOne(link, cluster.interest, {
+  /** Resolves when whatever is published there from then on reaches us. */
+  async #announce(link: Link): Promise<void> {
+    const known = this.#links.askOne(link, cluster.interest, {
       reset: true,
       usersIn: [...this.#sessions.users()],
       groupsIn: [...this.#sessions.groups()],
@@ -38,6 +58,7 @@ export class Routes {
       clientType: session.clientType,
     }));
     link.tell(server.onlineUsers, { userStatList });
+    await known;
   }
 
   /** Resolves when whatever is published from then on reaches us. */

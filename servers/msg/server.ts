@@ -8,6 +8,8 @@ import { Clients } from './clients.js';
 import { fromRoutes } from './commands.js';
 import type { MsgContext } from './context.js';
 import { msgCounters } from './counters.js';
+import { Deliveries } from './deliveries.js';
+import { Reconcile } from './reconcile.js';
 import { Routes } from './routes.js';
 import { Sessions } from './sessions.js';
 import type { MsgSettings } from './settings.js';
@@ -52,10 +54,13 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
     asksMax: settings.asksMax,
     hears: fromRoutes as never,
     ctx: ctx as never,
-    opened: (link) => ctx.routes.announce(link),
+    opened: (link) => void ctx.routes.opened(link),
+    lost: (_link, silentMs) => ctx.routes.lost(silentMs),
   });
   ctx.dbProxies = dbProxies;
-  ctx.routes = new Routes(routeLinks, sessions);
+  ctx.deliveries = new Deliveries();
+  ctx.reconcile = new Reconcile(ctx);
+  ctx.routes = new Routes(routeLinks, sessions, (sinceMs) => ctx.reconcile.everywhereSince(sinceMs));
   const clients = await Clients.open(ctx, settings).catch((error: unknown) => {
     dbProxies.close();
     routeLinks.close();
@@ -100,6 +105,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
       while (clients.openAsks > 0 && performance.now() < deadline)
         await new Promise((resolve) => setTimeout(resolve, 20));
       clearInterval(teller);
+      ctx.reconcile.close();
       clients.close();
       for (const links of [loginLinks, routeLinks, dbProxies]) links.close();
     },

@@ -23,6 +23,10 @@ export class Sessions {
     return this.#byUser.get(userId) ?? [];
   }
 
+  ofGroup(groupId: number): Iterable<Session> {
+    return this.#byGroup.get(groupId) ?? [];
+  }
+
   users(): Iterable<number> {
     return this.#byUser.keys();
   }

@@ -9,6 +9,7 @@ export const fromMsgServers = commandTable<RouteContext, Peer>([
   answer(cluster.interest, servers.interest),
   hear(cluster.publish, servers.publish),
   hear(cluster.kickOlder, servers.kickOlder),
+  hear(cluster.disturbed, servers.disturbed),
   hear(cluster.groupMembersChanged, servers.groupMembersChanged),
   hear(server.onlineUsers, buddies.onlineUsers),
   hear(server.userStatus, buddies.userStatus),

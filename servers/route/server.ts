@@ -1,8 +1,10 @@
+import { LINK_SILENCE_MS } from '../../common/net/link.js';
 import { Peers } from '../../common/net/peers.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { fromMsgServers } from './commands.js';
 import type { RouteContext } from './context.js';
 import { pcsGone } from './handlers/buddy.js';
+import { msgServerGone } from './handlers/server.js';
 import { Presence } from './presence.js';
 import type { RouteSettings } from './settings.js';
 import { Subjects } from './subjects.js';
@@ -30,6 +32,7 @@ export async function startRouteServer(
     left(peer) {
       ctx.subjects.forget(peer);
       pcsGone(ctx, ctx.presence.forget(peer));
+      msgServerGone(ctx, Date.now() - LINK_SILENCE_MS);
     },
   });
   metrics.gauge('subjects', 'Users and groups that some msg server cares about', () => ctx.subjects.size);

@@ -179,9 +179,14 @@ export function testStorage(
   });
 }
 
+/** What clients send in place of a password. */
+export function md5Hex(text: string): string {
+  return createHash('md5').update(text).digest('hex');
+}
+
 /** Users with ids from 1 in the order of their names, all with the same password. */
 export async function addPeople(storage: Storage, names: readonly string[]): Promise<void> {
-  const passwordHash = await hashPassword(createHash('md5').update(PASSWORD).digest('hex'));
+  const passwordHash = await hashPassword(md5Hex(PASSWORD));
   await storage.users.add(names.map((name, i) => ({ id: i + 1, name, nick: name, passwordHash })));
 }
 

@@ -1100,6 +1100,57 @@ export namespace IM {
             }
         }
 
+        class IMMissedReq {
+            constructor(properties?: IM.Cluster.IMMissedReq.$Properties);
+            userIdList: number[];
+            sinceMs: number;
+            static encode(message: IM.Cluster.IMMissedReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMissedReq;
+        }
+
+        namespace IMMissedReq {
+            interface $Properties {
+                userIdList?: readonly number[] | undefined;
+                sinceMs: number;
+            }
+        }
+
+        class IMMissedRsp {
+            constructor(properties?: IM.Cluster.IMMissedRsp.$Properties);
+            messageList: IM.Cluster.StoredMessage[];
+            static encode(message: IM.Cluster.IMMissedRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMissedRsp;
+        }
+
+        namespace IMMissedRsp {
+            interface $Properties {
+                messageList?: readonly IM.Cluster.StoredMessage.$Properties[] | undefined;
+            }
+        }
+
+        class StoredMessage {
+            constructor(properties?: IM.Cluster.StoredMessage.$Properties);
+            fromUserId: number;
+            toSessionId: number;
+            msgId: number;
+            createTimeMs: number;
+            msgType: IM.BaseDefine.MsgType;
+            msgData: Uint8Array;
+            static encode(message: IM.Cluster.StoredMessage.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.StoredMessage;
+        }
+
+        namespace StoredMessage {
+            interface $Properties {
+                fromUserId: number;
+                toSessionId: number;
+                msgId: number;
+                createTimeMs: number;
+                msgType: IM.BaseDefine.MsgType;
+                msgData: Uint8Array;
+            }
+        }
+
         class IMInterest {
             constructor(properties?: IM.Cluster.IMInterest.$Properties);
             reset: boolean;
@@ -1139,6 +1190,7 @@ export namespace IM {
             frame: Uint8Array;
             onlyClass?: IM.Cluster.DeviceClass | undefined;
             everyone?: boolean | undefined;
+            msgId?: number | undefined;
             static encode(message: IM.Cluster.IMPublish.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMPublish;
         }
@@ -1150,6 +1202,7 @@ export namespace IM {
                 frame: Uint8Array;
                 onlyClass?: IM.Cluster.DeviceClass | undefined;
                 everyone?: boolean | undefined;
+                msgId?: number | undefined;
             }
         }
 
@@ -1195,6 +1248,19 @@ export namespace IM {
                 joined?: readonly number[] | undefined;
                 left?: readonly number[] | undefined;
                 passOn?: boolean | undefined;
+            }
+        }
+
+        class IMDisturbed {
+            constructor(properties?: IM.Cluster.IMDisturbed.$Properties);
+            sinceMs: number;
+            static encode(message: IM.Cluster.IMDisturbed.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMDisturbed;
+        }
+
+        namespace IMDisturbed {
+            interface $Properties {
+                sinceMs: number;
             }
         }
     }

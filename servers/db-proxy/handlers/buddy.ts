@@ -1,5 +1,5 @@
 import { seconds } from '../../../common/clock.js';
-import { groupOf, isGroupConversation, usersOf } from '../../../common/conversation.js';
+import { groupOf, isGroupConversation, isUserId, usersOf } from '../../../common/conversation.js';
 import {
   AVATAR_URL_SIZE_MAX,
   RECENT_SESSIONS_MAX,
@@ -17,7 +17,7 @@ export async function usersInfo(
   ctx: DbProxyContext,
   asked: IM.Buddy.IMUsersInfoReq,
 ): Promise<IM.Buddy.IMUsersInfoRsp.$Properties> {
-  const users = await ctx.users.byIds(asked.userIdList.slice(0, USERS_ASKED_MAX));
+  const users = await ctx.users.byIds(asked.userIdList.slice(0, USERS_ASKED_MAX).filter(isUserId));
   return { userId: asked.userId, userInfoList: users.map(userInfo) };
 }
 
@@ -82,7 +82,7 @@ export async function changeSignature(
   asked: IM.Buddy.IMChangeSignInfoReq,
 ): Promise<IM.Buddy.IMChangeSignInfoRsp.$Properties> {
   const { userId, signInfo } = asked;
-  if (Buffer.byteLength(signInfo) > SIGNATURE_SIZE_MAX) return { userId, resultCode: 1 };
+  if (!canBeKept(signInfo, SIGNATURE_SIZE_MAX)) return { userId, resultCode: 1 };
   const stamp = await ctx.users.change(userId, 'sign_info', signInfo);
   return stamp === undefined ? { userId, resultCode: 1 } : { userId, resultCode: 0, signInfo };
 }
@@ -92,9 +92,14 @@ export async function changeAvatar(
   asked: IM.Buddy.IMChangeAvatarReq,
 ): Promise<IM.Buddy.IMChangeAvatarRsp.$Properties> {
   const { userId, avatarUrl } = asked;
-  if (Buffer.byteLength(avatarUrl) > AVATAR_URL_SIZE_MAX) return { userId, resultCode: 1 };
+  if (!canBeKept(avatarUrl, AVATAR_URL_SIZE_MAX)) return { userId, resultCode: 1 };
   const stamp = await ctx.users.change(userId, 'avatar', avatarUrl);
   return { userId, resultCode: stamp === undefined ? 1 : 0 };
+}
+
+/** PostgreSQL has no text with a NUL in it. */
+function canBeKept(text: string, sizeMax: number): boolean {
+  return Buffer.byteLength(text) <= sizeMax && !text.includes('\0');
 }
 
 export function userInfo(user: User): IM.BaseDefine.UserInfo.$Properties {

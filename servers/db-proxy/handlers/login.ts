@@ -13,7 +13,8 @@ export async function validate(
 ): Promise<IM.Server.IMValidateRsp.$Properties> {
   const { userName, password } = asked;
   const tooLong = userName.length > USER_NAME_LENGTH_MAX || password.length > PASSWORD_LENGTH_MAX;
-  if (tooLong) return { userName, resultCode: CODE.wrong, resultString: TEXT.wrong };
+  // PostgreSQL has no text with a NUL in it, so nobody has such a name.
+  if (tooLong || userName.includes('\0')) return { userName, resultCode: CODE.wrong, resultString: TEXT.wrong };
   const result = await ctx.passwords.check(userName, password, asked.clientAddress ?? '');
   if (!result.ok) return { userName, resultCode: CODE[result.why], resultString: TEXT[result.why] };
   const [user] = await ctx.users.byIds([result.userId]);

@@ -20,6 +20,8 @@ const { SessionType, MsgType } = IM.BaseDefine;
 const SEND_ID_SIZE = 16;
 /** What a voice message looks like where only text fits: "[voice]", as all clients show it. */
 const VOICE_PREVIEW = encryptText('[语音]');
+/** Messages that are looked up at once after a disturbance; what is beyond is found by clients in the history. */
+const MISSED_MAX = 5_000;
 /** Payload bytes of a history page; leaves room for the fields around them below what Android takes in one frame. */
 const PAGE_BYTES_MAX = 350 * 1024;
 
@@ -109,6 +111,24 @@ export async function byId(
   const found =
     readable === undefined ? [] : await ctx.messages.byIds(readable.id, ids, readable.after, MESSAGES_BY_ID_MAX);
   return { userId, sessionType, sessionId, msgList: fitting(found).map(msgInfo) };
+}
+
+/** Recent messages of these users, for a msg server that may not have delivered all of them. */
+export async function missed(
+  ctx: DbProxyContext,
+  asked: IM.Cluster.IMMissedReq,
+): Promise<IM.Cluster.IMMissedRsp.$Properties> {
+  const found = await ctx.conversations.storedSince(asked.userIdList, asked.sinceMs, MISSED_MAX);
+  return {
+    messageList: found.map((each) => ({
+      fromUserId: each.senderId,
+      toSessionId: sessionOf(each.senderId, each.conversationId).sessionId,
+      msgId: each.msgId,
+      createTimeMs: each.createTimeMs,
+      msgType: each.msgType,
+      msgData: each.body,
+    })),
+  };
 }
 
 /** The conversation that a user's client calls by this type and id; undefined when there can be none. */

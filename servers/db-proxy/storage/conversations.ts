@@ -59,6 +59,37 @@ export class Conversations {
     return (await this.#heads(userId, await this.#entries(userId), 'c.head > $5', 0)).filter((each) => each.unread > 0);
   }
 
+  /** What was stored in any conversation of these users since then; by conversation, oldest first. */
+  async storedSince(userIds: readonly number[], sinceMs: number, limit: number): Promise<Message[]> {
+    const listed = [...this.#shards.split(userIds, userBucketOf)].map(async ([shard, users]) => {
+      const { rows } = await shard.pool.query<{ conversation_id: bigint }>({
+        name: 'users-conversations',
+        text: `select distinct l.conversation_id from unnest($1::smallint[], $2::int[]) as w (bucket, user_id)
+                 join shard.user_conversation l on l.bucket = w.bucket and l.user_id = w.user_id`,
+        values: [users.map(userBucketOf), users],
+      });
+      return rows.map((row) => row.conversation_id).filter((id) => !isGroupConversation(id));
+    });
+    const groups = (await this.#groups.ofUsers(userIds)).map(groupConversation);
+    const ids = new Set([...(await Promise.all(listed)).flat(), ...groups]);
+    const parts = [...this.#shards.split(ids, bucketOf)];
+    return (await Promise.all(parts.map(([shard, part]) => this.#storedOn(shard, part, sinceMs, limit)))).flat();
+  }
+
+  async #storedOn(shard: Shard, ids: readonly bigint[], sinceMs: number, limit: number): Promise<Message[]> {
+    const { rows } = await shard.pool.query<MessageRow>({
+      name: 'stored-since',
+      text: `select m.conversation_id, m.msg_id, m.sender_id, m.msg_type, m.create_time_ms, m.key_id, m.sealed
+               from unnest($1::smallint[], $2::bigint[]) as w (bucket, id)
+               join shard.conversation c on c.bucket = w.bucket and c.id = w.id and c.head_time_ms >= $3
+               cross join lateral (select * from shard.message
+                 where bucket = c.bucket and conversation_id = c.id and msg_id > c.head - $4 and create_time_ms >= $3) m
+              order by m.conversation_id, m.msg_id limit $4`,
+      values: [ids.map(bucketOf), ids.map(String), sinceMs, limit],
+    });
+    return rows.map((row) => this.#messages.opened(row));
+  }
+
   /** Moves the read position forward to `msgId`, never back; 0 or beyond the newest means everything. */
   async markRead(userId: number, id: bigint, msgId: number): Promise<ReadResult> {
     return isGroupConversation(id) ? this.#markGroupRead(userId, id, msgId) : this.#markSingleRead(userId, id, msgId);

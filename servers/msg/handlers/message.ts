@@ -13,13 +13,16 @@ import type { Session } from '../session.js';
 
 const { SessionType, MsgType } = IM.BaseDefine;
 
+/** How far the clocks of two of our machines may be apart. */
+const CLOCKS_APART_MS = 1_000;
+
 /**
  * A client says something. Stored first, told second: nobody hears of a message that could still be lost.
  * A message that is refused or cannot be stored gets no answer: the stock ack has no place for an error, and its
  * sender shows it as failed after a while.
  */
 export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session: Session, seq: number): Promise<void> {
-  const isGroup = draft.msgType === MsgType.MSG_TYPE_GROUP_TEXT || draft.msgType === MsgType.MSG_TYPE_GROUP_AUDIO;
+  const isGroup = isGroupType(draft.msgType);
   const to = draft.toSessionId;
   const why = refusal(draft, session, isGroup);
   if (why !== undefined) return ctx.counters.unacked.inc({ why });
@@ -30,9 +33,11 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
     await turn;
   }
   const startedMs = ctx.clock.ticksMs();
+  const startedWallMs = ctx.clock.nowMs();
   session.recentSends ??= new RecentSends();
-  const attempt = session.recentSends.recall(seq, to, draft.msgType, draft.msgData, startedMs, freshSendId);
+  const sendId = session.recentSends.recall(seq, to, draft.msgType, draft.msgData, startedMs, freshSendId);
   const sessionType = isGroup ? SessionType.SESSION_TYPE_GROUP : SessionType.SESSION_TYPE_SINGLE;
+  const conversationId = isGroup ? groupConversation(to) : singleConversation(session.userId, to);
   let stored: IM.Cluster.IMStoreMsgRsp;
   try {
     stored = await ctx.dbProxies.ask(
@@ -43,13 +48,15 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
         toSessionId: to,
         msgType: draft.msgType,
         msgData: draft.msgData,
-        sendId: attempt.sendId,
+        sendId,
       },
       // Equal for all messages of a conversation: they meet in one db-proxy, keep their order, and make batches.
-      bucketOf(isGroup ? groupConversation(to) : singleConversation(session.userId, to)),
+      bucketOf(conversationId),
     );
   } catch (error) {
     if (!(error instanceof ImError)) throw error;
+    // Stored or not, nobody knows; if it is, its receivers shall have it.
+    if (error.retry) ctx.reconcile.everywhereSince(startedWallMs);
     return ctx.counters.unacked.inc({ why: error.code });
   }
   session.send(
@@ -57,8 +64,7 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   );
   ctx.counters.acked.inc();
   ctx.counters.ackTime.observe((ctx.clock.ticksMs() - startedMs) / 1000);
-  if (attempt.delivered) return;
-  attempt.delivered = true;
+  if (!ctx.deliveries.first(conversationId, stored.msgId)) return;
   const frame = encodeFrame(message.data, 0, {
     fromUserId: session.userId,
     toSessionId: to,
@@ -67,8 +73,12 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
     msgType: draft.msgType,
     msgData: draft.msgData,
   });
-  if (isGroup) deliverToGroup(ctx, to, frame, session);
-  else deliverToUsers(ctx, [to, session.userId], frame, session);
+  if (isGroup) deliverToGroup(ctx, to, stored.msgId, frame, session);
+  else deliverToUsers(ctx, [to, session.userId], frame, session, stored.msgId);
+}
+
+function isGroupType(msgType: IM.BaseDefine.MsgType): boolean {
+  return msgType === MsgType.MSG_TYPE_GROUP_TEXT || msgType === MsgType.MSG_TYPE_GROUP_AUDIO;
 }
 
 function refusal(draft: IM.Message.IMMsgData, session: Session, isGroup: boolean): string | undefined {
@@ -83,27 +93,65 @@ function freshSendId(): Uint8Array {
   return uuidV7({}, new Uint8Array(16));
 }
 
-/** To all devices of these users, here and on the other msg servers, but for the one that it came from. */
-export function deliverToUsers(ctx: MsgContext, userIdList: number[], frame: Buffer, except: Session): void {
+/**
+ * To all devices of these users, here and on the other msg servers, but for the one that it came from. A chat message
+ * names its id, so that nobody gets it twice.
+ */
+export function deliverToUsers(
+  ctx: MsgContext,
+  userIdList: number[],
+  frame: Buffer,
+  except: Session,
+  msgId?: number,
+): void {
   for (const userId of userIdList) ctx.counters.delivered.inc(ctx.sessions.toUser(userId, frame, except));
-  ctx.routes.publish({ userIdList, frame });
+  ctx.routes.publish({ userIdList, frame, msgId });
 }
 
-export function deliverToGroup(ctx: MsgContext, groupId: number, frame: Buffer, except: Session): void {
+function deliverToGroup(ctx: MsgContext, groupId: number, msgId: number, frame: Buffer, except: Session): void {
   ctx.counters.delivered.inc(ctx.sessions.toGroup(groupId, frame, except));
-  ctx.routes.publish({ groupId, frame });
+  ctx.routes.publish({ groupId, frame, msgId });
 }
 
 /** From route: what another msg server published, for sessions here. */
 export function deliver(ctx: MsgContext, told: IM.Cluster.IMPublish): void {
   // A view on what was read from the link: fine to write to sockets, as read buffers are not used again.
   const frame = told.frame as Buffer;
-  const { groupId, onlyClass } = told;
+  const { groupId, onlyClass, msgId } = told;
+  if (msgId !== undefined && !ctx.deliveries.first(publishedConversation(told), msgId)) return;
   let count = 0;
   for (const userId of told.userIdList) count += ctx.sessions.toUser(userId, frame, undefined, onlyClass);
   if (groupId !== undefined) count += ctx.sessions.toGroup(groupId, frame);
   if (told.everyone === true) count += ctx.sessions.toAll(frame, onlyClass);
   ctx.counters.delivered.inc(count);
+}
+
+/** A chat message to a user is published for him and its sender. */
+function publishedConversation({ groupId, userIdList }: IM.Cluster.IMPublish): bigint {
+  return groupId !== undefined ? groupConversation(groupId) : singleConversation(userIdList[0]!, userIdList[1]!);
+}
+
+/**
+ * A stored message that may not have been delivered here, to all sessions that should have had it: not those that
+ * began after it, which find it in the history, and not the one that sent it.
+ * @returns 1 when it was delivered now, 0 when it had been before
+ */
+export function deliverMissed(ctx: MsgContext, stored: IM.Cluster.StoredMessage): 0 | 1 {
+  const { fromUserId, toSessionId, msgId, msgType, msgData } = stored;
+  const isGroup = isGroupType(msgType);
+  const conversationId = isGroup ? groupConversation(toSessionId) : singleConversation(fromUserId, toSessionId);
+  if (!ctx.deliveries.first(conversationId, msgId)) return 0;
+  const createTime = seconds(stored.createTimeMs);
+  const frame = encodeFrame(message.data, 0, { fromUserId, toSessionId, msgId, createTime, msgType, msgData });
+  const sessions = isGroup
+    ? ctx.sessions.ofGroup(toSessionId)
+    : [...ctx.sessions.ofUser(toSessionId), ...ctx.sessions.ofUser(fromUserId)];
+  for (const session of sessions) {
+    const knows = session.beganMs > stored.createTimeMs + CLOCKS_APART_MS;
+    const sentIt = session.userId === fromUserId && session.recentSends?.has(toSessionId, msgData) === true;
+    if (!knows && !sentIt) session.send(frame);
+  }
+  return 1;
 }
 
 /** A device has the message. Nothing is resent by it; counted to see how devices keep up. */

@@ -55,3 +55,13 @@ export function publishOurs(ctx: RouteContext, message: IM.Cluster.IMPublish.$Pr
   const receivers = message.everyone === true ? ctx.peers : ctx.subjects.interested(message.userIdList ?? []);
   for (const peer of receivers) if (peer.role === 'msg') peer.tell(cluster.publish, message);
 }
+
+/** Something may not have been delivered since then: every other msg server looks for what its sessions missed. */
+export function disturbed(ctx: RouteContext, _told: IM.Cluster.IMDisturbed, from: Peer, frame: Frame): void {
+  passOn(ctx, ctx.peers, from, frame);
+}
+
+/** A msg server is gone, perhaps with messages that it had stored and not yet published. */
+export function msgServerGone(ctx: RouteContext, sinceMs: number): void {
+  for (const peer of ctx.peers) if (peer.role === 'msg') peer.tell(cluster.disturbed, { sinceMs });
+}

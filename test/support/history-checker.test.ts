@@ -1,0 +1,125 @@
+/** The checker finds what it is there for, and nothing in a chat where all is well. */
+import t from 'tap';
+import { type FaultKind, HistoryChecker, type Kept } from './history-checker.js';
+
+const ALICE = 1;
+const BOB = 2;
+const CHAT = 'alice and bob';
+
+/** Alice says a1, a2, a3 and Bob b1, all acked and told, a4 without an ack. */
+function chat(): HistoryChecker {
+  const checker = new HistoryChecker();
+  checker.send(CHAT, ALICE, 'alice#1', 'a1');
+  checker.send(CHAT, ALICE, 'alice#1', 'a2');
+  checker.ack(CHAT, 'a1', 1);
+  checker.deliver(CHAT, 'bob#1', 'a1', 1);
+  checker.send(CHAT, BOB, 'bob#1', 'b1');
+  checker.ack(CHAT, 'a2', 2);
+  checker.ack(CHAT, 'b1', 3);
+  checker.deliver(CHAT, 'bob#1', 'a2', 2);
+  checker.deliver(CHAT, 'alice#1', 'b1', 3);
+  checker.send(CHAT, ALICE, 'alice#1', 'a3');
+  checker.send(CHAT, ALICE, 'alice#1', 'a4');
+  checker.ack(CHAT, 'a3', 4);
+  return checker;
+}
+
+const by = (sender: number, ...texts: [number, string][]): Kept[] =>
+  texts.map(([msgId, text]) => ({ msgId, sender, text }));
+const KEPT = [...by(ALICE, [1, 'a1'], [2, 'a2'], [4, 'a3']), ...by(BOB, [3, 'b1'])];
+
+function kindsOf(checker: HistoryChecker, kept: readonly Kept[] = KEPT): FaultKind[] {
+  checker.page(CHAT, kept);
+  return [...new Set(checker.faults().map((fault) => fault.kind))].sort();
+}
+
+/** The history of above with some of it changed. */
+function changed(text: string, ...by: Kept[]): Kept[] {
+  return [...KEPT.filter((each) => each.text !== text), ...by];
+}
+
+t.test('a chat where all is well, with the unacked message or without', async (t) => {
+  t.same(kindsOf(chat()), []);
+  t.same(kindsOf(chat(), [...KEPT, ...by(ALICE, [5, 'a4'])]), []);
+  t.equal(chat().acked, 4);
+  t.equal(chat().sent, 5);
+});
+
+t.test('an acked message that is not there is lost, and leaves a hole', async (t) => {
+  t.same(kindsOf(chat(), changed('a3')), ['lost']);
+  t.same(kindsOf(chat(), changed('b1')), ['hole', 'lost', 'untold']);
+  t.same(kindsOf(chat(), []), ['lost', 'untold']);
+});
+
+t.test('a hole, also at the beginning', async (t) => {
+  t.same(kindsOf(chat(), [...KEPT, ...by(ALICE, [6, 'a4'])]), ['hole']);
+  const late = new HistoryChecker();
+  late.send(CHAT, ALICE, 'alice#1', 'a1');
+  t.same(kindsOf(late, by(ALICE, [2, 'a1'])), ['hole']);
+});
+
+t.test('a text that is there twice', async (t) => {
+  t.same(kindsOf(chat(), [...KEPT, ...by(ALICE, [5, 'a3'])]), ['doubled']);
+});
+
+t.test('two messages under one id', async (t) => {
+  t.same(kindsOf(chat(), [...KEPT, ...by(ALICE, [4, 'a4'])]), ['shared-id']);
+});
+
+t.test('another id than the acked one', async (t) => {
+  t.same(kindsOf(chat(), changed('a3', ...by(ALICE, [4, 'a4'], [5, 'a3']))), ['reordered', 'wrong-id']);
+  const twice = chat();
+  twice.ack(CHAT, 'a3', 5);
+  t.ok(kindsOf(twice).includes('wrong-id'), 'acked as two');
+});
+
+t.test('order: on one connection, and after an ack on any', async (t) => {
+  const oneConnection = new HistoryChecker();
+  for (const text of ['a1', 'a2']) oneConnection.send(CHAT, ALICE, 'alice#1', text);
+  t.same(kindsOf(oneConnection, by(ALICE, [1, 'a2'], [2, 'a1'])), ['reordered']);
+
+  const two = new HistoryChecker();
+  two.send(CHAT, ALICE, 'alice#1', 'a1');
+  two.send(CHAT, ALICE, 'alice#2', 'a2');
+  t.same(kindsOf(two, by(ALICE, [1, 'a2'], [2, 'a1'])), [], 'two connections may overtake each other');
+
+  const afterAck = new HistoryChecker();
+  afterAck.send(CHAT, ALICE, 'alice#1', 'a1');
+  afterAck.ack(CHAT, 'a1', 2);
+  afterAck.send(CHAT, BOB, 'bob#1', 'b1');
+  t.same(kindsOf(afterAck, [...by(ALICE, [2, 'a1']), ...by(BOB, [1, 'b1'])]), ['reordered']);
+});
+
+t.test('what nobody sent, or somebody else', async (t) => {
+  t.same(kindsOf(chat(), [...KEPT, ...by(BOB, [5, 'b2'])]), ['stranger']);
+  t.same(kindsOf(chat(), changed('b1', ...by(ALICE, [3, 'b1']))), ['stranger']);
+  const acked = chat();
+  acked.ack(CHAT, 'a9', 9);
+  t.same(kindsOf(acked), ['stranger']);
+});
+
+t.test('receivers: one message under two ids, two messages under one, one that is not kept', async (t) => {
+  const twoIds = chat();
+  twoIds.deliver(CHAT, 'bob#1', 'a2', 3);
+  t.ok(kindsOf(twoIds).includes('two-ids'));
+
+  const shared = chat();
+  shared.deliver(CHAT, 'bob#1', 'a4', 2);
+  t.same(kindsOf(shared, [...KEPT, ...by(ALICE, [5, 'a4'])]), ['shared-id', 'untold']);
+
+  const untold = chat();
+  untold.deliver(CHAT, 'bob#1', 'a4', 5);
+  t.same(kindsOf(untold), ['untold']);
+
+  const again = chat();
+  again.deliver(CHAT, 'bob#1', 'a2', 2);
+  t.same(kindsOf(again), [], 'the same once more is no contradiction');
+});
+
+t.test('conversations do not touch each other', async (t) => {
+  const checker = chat();
+  checker.send('elsewhere', ALICE, 'alice#1', 'a1');
+  checker.ack('elsewhere', 'a1', 1);
+  checker.page('elsewhere', by(ALICE, [1, 'a1']));
+  t.same(kindsOf(checker), []);
+});
