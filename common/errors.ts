@@ -35,10 +35,13 @@ export function isErrorCode(text: string): text is ErrorCode {
 export class ImError extends Error {
   override readonly name = 'ImError';
   readonly code: ErrorCode;
+  /** The message without the code, which links carry apart from it. */
+  readonly detail: string;
 
   constructor(code: ErrorCode, detail: string, options?: ErrorOptions) {
     super(`${code}: ${detail}`, options);
     this.code = code;
+    this.detail = detail;
   }
   /** Whether the same request may succeed when asked again. */
   get retry(): boolean {

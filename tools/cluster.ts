@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { readSettings } from '../common/settings.js';
@@ -9,8 +10,22 @@ import { dbProxySettings } from '../servers/db-proxy/settings.js';
 import { openStorage, type StorageSettings } from '../servers/db-proxy/storage/storage.js';
 import { Child } from './cluster/child.js';
 import { addDemoData, DEMO_PASSWORD, demoName } from './cluster/demo.js';
-import { announcement, COUNT_MAX, type Options, PORTS, plan, type Secrets, stateFile } from './cluster/plan.js';
+import {
+  announcement,
+  COUNT_MAX,
+  type Options,
+  type Planned,
+  PORTS,
+  plan,
+  type Secrets,
+  stateFile,
+} from './cluster/plan.js';
 import { type EmbeddedPostgres, startPostgres } from './postgres.js';
+
+/** Stopping all of it takes 10 s at most, the ending of this process included. */
+const STOP_MS_MAX = 9_500;
+const READY_MS_MAX = 30_000;
+const READY_POLL_MS = 10;
 
 /**
  * `npm start`: the whole cluster in one terminal, on the embedded PostgreSQL or on the one in DATABASE_URL. Starts
@@ -19,6 +34,7 @@ import { type EmbeddedPostgres, startPostgres } from './postgres.js';
 class Cluster {
   readonly #options: Options;
   readonly #children: Child[] = [];
+  #stateWritten = Promise.resolve();
   #postgres: EmbeddedPostgres | undefined;
   #stopping = false;
 
@@ -31,6 +47,7 @@ class Cluster {
     const secrets = await this.#secrets();
     await this.#prepareDatabase(secrets);
     for (const planned of plan(this.#options, secrets)) {
+      if (this.#stopping) return;
       const child = new Child(planned, {
         line: (name, line) => this.#line(name, line),
         crashed: (name, how, ms) => this.#say(`${name} ended (${how}); it is started again in ${ms} ms`),
@@ -41,6 +58,7 @@ class Cluster {
         throw new Error(`${planned.name} cannot start: ${error.message}`);
       });
     }
+    for (const { planned } of this.#children) await untilReady(planned);
     await this.#writeState();
     if (this.#options.json) process.stdout.write(`${JSON.stringify(this.#announcement())}\n`);
     else this.#summary();
@@ -49,13 +67,19 @@ class Cluster {
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
+    const deadline = performance.now() + STOP_MS_MAX;
     for (const child of this.#children) child.expectEnd(); // a signal to the whole process group reaches them as well
-    // The doors first, what they lean on last.
-    const stopAll = (server: string) =>
-      Promise.all(this.#children.filter((child) => child.planned.server === server).map((child) => child.stop()));
-    await Promise.all([stopAll('login'), stopAll('msg')]);
-    await Promise.all([stopAll('route'), stopAll('db-proxy')]);
+    const stopAll = (children: readonly Child[], sparedMs: number) =>
+      Promise.all(children.map((child) => child.stop(deadline - sparedMs - performance.now())));
+    // The doors first, what they lean on last; whatever hangs leaves the others some of the time.
+    const isDoor = ({ planned }: Child) => planned.server !== 'route' && planned.server !== 'db-proxy';
+    await stopAll(this.#children.filter(isDoor), 3_500);
+    await stopAll(this.#children, 1_500);
+    // What PostgreSQL has not written out by then it recovers at the next start.
+    const { pid } = this.#postgres ?? {};
+    const hurry = setTimeout(() => pid !== undefined && quit(pid), deadline - performance.now());
     await this.#postgres?.stop();
+    clearTimeout(hurry);
   }
 
   async #secrets(): Promise<Secrets> {
@@ -75,6 +99,8 @@ class Cluster {
       dir: join(this.#options.data, 'postgres'),
       port: PORTS.postgres + this.#options.portOffset,
       log: (line) => this.#line('postgres', line),
+    }).catch((error: Error) => {
+      throw new Error(`postgres cannot start: ${error.message}`);
     });
     this.#postgres = postgres;
     void postgres.exited.then(({ code, signal }) => this.#postgresExited(`${signal ?? `exit code ${code}`}`));
@@ -87,7 +113,7 @@ class Cluster {
     this.#startPostgres().then(
       () => this.#back('postgres', this.#postgres?.pid),
       (error: Error) => {
-        this.#say(`postgres cannot be started again: ${error.message}`);
+        this.#say(error.message);
         setTimeout(() => this.#postgresExited(error.message), 2_000);
       },
     );
@@ -95,7 +121,7 @@ class Cluster {
 
   #back(name: string, pid: number | undefined): void {
     this.#say(`${name} is back, pid ${pid}`);
-    void this.#writeState();
+    this.#writeState().catch((error: Error) => this.#say(`cannot write the state file: ${error.message}`));
   }
 
   /** Migrates, and puts demo people into a directory that is empty. */
@@ -125,10 +151,15 @@ class Cluster {
   }
 
   /** The same as --json prints, kept up to date when something was started again. */
-  async #writeState(): Promise<void> {
+  #writeState(): Promise<void> {
     const path = stateFile(this.#options);
-    await writeFile(`${path}.new`, `${JSON.stringify(this.#announcement(), null, 2)}\n`);
-    await rename(`${path}.new`, path);
+    const write = async () => {
+      await writeFile(`${path}.new`, `${JSON.stringify(this.#announcement(), null, 2)}\n`);
+      await rename(`${path}.new`, path);
+    };
+    // One after another: two servers that come back at the same moment would rename each other's draft.
+    this.#stateWritten = this.#stateWritten.then(write, write);
+    return this.#stateWritten;
   }
 
   #summary(): void {
@@ -164,6 +195,29 @@ class Cluster {
 
   #say(words: string): void {
     this.#line('cluster', JSON.stringify({ level: 40, time: new Date().toISOString(), server: 'cluster', msg: words }));
+  }
+}
+
+/** Servers say that they are up when their own doors are open. The first client comes when they have found each other. */
+async function untilReady({ name, opsPort }: Planned): Promise<void> {
+  const deadline = performance.now() + READY_MS_MAX;
+  for (;;) {
+    const why = await fetch(`http://127.0.0.1:${opsPort}/readyz`).then(
+      async (response) => (response.ok ? undefined : (await response.text()).trim()),
+      (error: Error) => `no answer on port ${opsPort} (${error.message})`,
+    );
+    if (why === undefined) return;
+    if (performance.now() > deadline) throw new Error(`${name} does not get ready: ${why}`);
+    await delay(READY_POLL_MS);
+  }
+}
+
+/** PostgreSQL's immediate shutdown. */
+function quit(pid: number): void {
+  try {
+    process.kill(pid, 'SIGQUIT');
+  } catch {
+    // it has just ended
   }
 }
 

@@ -216,7 +216,7 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
     if (known.code === 'INTERNAL')
       this.#options.log.error({ command: `0x${command.toString(16)}`, from: this.name, error }, 'command failed');
     if (seq === 0 && reserved === 0) return; // told, not asked: nobody waits
-    this.connection.send(encodeFrame(cluster.failure, seq, { code: known.code, detail: known.message }, reserved));
+    this.connection.send(encodeFrame(cluster.failure, seq, { code: known.code, detail: known.detail }, reserved));
   }
 }
 

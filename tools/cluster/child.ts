@@ -6,7 +6,6 @@ import { projectRoot } from '../../common/root.js';
 import type { Planned } from './plan.js';
 
 const START_MS_MAX = 30_000;
-const STOP_MS_MAX = 9_000;
 const RESTART_MS_FIRST = 200;
 const RESTART_MS_MAX = 5_000;
 /** A server that ran for so long is not in a crash loop. */
@@ -69,13 +68,13 @@ export class Child {
     clearTimeout(this.#timer);
   }
 
-  /** Ends within STOP_MS_MAX; a server that does not is killed. */
-  async stop(): Promise<void> {
+  /** Ends within the time; a server that does not is killed. */
+  async stop(msMax: number): Promise<void> {
     this.expectEnd();
     const child = this.#process;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const gone = once(child, 'exit');
-    const killer = setTimeout(() => child.kill('SIGKILL'), STOP_MS_MAX);
+    const killer = setTimeout(() => child.kill('SIGKILL'), msMax);
     child.kill('SIGTERM');
     await gone;
     clearTimeout(killer);
@@ -104,20 +103,22 @@ function ready(child: ChildProcess, words: () => string): Promise<void> {
   return new Promise((resolve, reject) => {
     const late = setTimeout(() => fail(`not ready after ${START_MS_MAX / 1000} s`), START_MS_MAX);
     let said: string | undefined;
+    const exited = (code: number | null, signal: NodeJS.Signals | null) =>
+      fail(said ?? (words() || `ended at once (${signal ?? `exit code ${code}`})`));
     const fail = (why: string) => {
       clearTimeout(late);
-      child.removeAllListeners('exit');
+      child.off('exit', exited); // this one only: a stop may be waiting for the exit too
       child.kill('SIGKILL');
       reject(new Error(why));
     };
     child.on('message', (word: Word) => {
       if (word.ready === true) {
         clearTimeout(late);
-        child.removeAllListeners('exit');
+        child.off('exit', exited);
         resolve();
       } else said = word.error;
     });
     child.once('error', (error) => fail(error.message));
-    child.once('exit', (code, signal) => fail(said ?? (words() || `ended at once (${signal ?? `exit code ${code}`})`)));
+    child.once('exit', exited);
   });
 }

@@ -60,7 +60,7 @@ export async function recentSessions(
     sessionStatus: SessionStatusType.SESSION_STATUS_OK,
     updatedTime: seconds(each.headTimeMs),
     latestMsgId: each.head,
-    latestMsgData: preview(each.last),
+    latestMsgData: preview(each.last, recent.length),
     latestMsgType: each.last.msgType,
     latestMsgFromUserId: each.last.senderId,
   }));

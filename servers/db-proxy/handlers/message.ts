@@ -10,7 +10,7 @@ import {
 import { ImError } from '../../../common/errors.js';
 import { HISTORY_PAGE_MAX, MESSAGE_SIZE_MAX, MESSAGES_BY_ID_MAX } from '../../../common/limits.js';
 import { IM } from '../../../common/pdu/pb.js';
-import { encryptText } from '../../../common/text-cipher.js';
+import { decryptText, encryptText } from '../../../common/text-cipher.js';
 import type { DbProxyContext } from '../context.js';
 import type { Message } from '../storage/messages.js';
 import { sessionOf } from './buddy.js';
@@ -22,8 +22,9 @@ const SEND_ID_SIZE = 16;
 const VOICE_PREVIEW = encryptText('[语音]');
 /** Messages that are looked up at once after a disturbance; what is beyond is found by clients in the history. */
 const MISSED_MAX = 5_000;
-/** Payload bytes of a history page; leaves room for the fields around them below what Android takes in one frame. */
+/** Payload bytes of a page or a list; leaves room for the fields around them below what Android takes in one frame. */
 const PAGE_BYTES_MAX = 350 * 1024;
+const PREVIEW_SIZE_MAX = 2 * 1024;
 
 /** A message to be kept: answered after the commit. */
 export async function store(
@@ -54,7 +55,8 @@ export async function markRead(
   asked: IM.Cluster.IMMarkReadReq,
 ): Promise<IM.Cluster.IMMarkReadRsp.$Properties> {
   const id = conversationOf(asked.userId, asked.sessionType, asked.sessionId);
-  return id === undefined ? { readMsgId: 0, moved: false } : ctx.conversations.markRead(asked.userId, id, asked.msgId);
+  if (id === undefined) return { readMsgId: 0, moved: false };
+  return ctx.conversations.markRead(asked.userId, id, clampId(asked.msgId));
 }
 
 export async function unreadCount(
@@ -66,7 +68,7 @@ export async function unreadCount(
     ...sessionOf(asked.userId, each.id),
     unreadCnt: each.unread,
     latestMsgId: each.head,
-    latestMsgData: preview(each.last),
+    latestMsgData: preview(each.last, unread.length),
     latestMsgType: each.last.msgType,
     latestMsgFromUserId: each.last.senderId,
   }));
@@ -139,11 +141,15 @@ export function conversationOf(userId: number, type: number, sessionId: number):
     : undefined;
 }
 
-/** What a conversation shows in a list. */
-export function preview(last: Message): Buffer {
-  return last.msgType === MsgType.MSG_TYPE_SINGLE_AUDIO || last.msgType === MsgType.MSG_TYPE_GROUP_AUDIO
-    ? VOICE_PREVIEW
-    : last.body;
+/** What a conversation shows in a list of so many: a long text is cut, so that the list fits into one frame. */
+export function preview(last: Message, listed: number): Buffer {
+  if (last.msgType === MsgType.MSG_TYPE_SINGLE_AUDIO || last.msgType === MsgType.MSG_TYPE_GROUP_AUDIO)
+    return VOICE_PREVIEW;
+  const sizeMax = Math.min(PREVIEW_SIZE_MAX, Math.floor(PAGE_BYTES_MAX / listed));
+  if (last.body.length <= sizeMax) return last.body;
+  // A UTF-16 unit has at most 3 bytes, which are 4 in base64.
+  const text = (decryptText(last.body) ?? '').slice(0, sizeMax / 4);
+  return encryptText(text.replace(/[\ud800-\udbff]$/, '')); // half a character
 }
 
 const MSG_ID_MAX = 0x7fff_ffff;

@@ -4,7 +4,7 @@ import { bucketOf, groupOf, isGroupConversation, userBucketOf, usersOf } from '.
 import { ImError } from '../../../common/errors.js';
 import type { Logger } from '../../../common/log.js';
 import type { DataKeys } from './data-keys.js';
-import { clientConfig, isUnavailable, isUniqueViolation } from './database.js';
+import { bucketsElsewhere, clientConfig, isUnavailable, isUniqueViolation } from './database.js';
 import type { Shard, Shards } from './shards.js';
 
 /**
@@ -69,13 +69,17 @@ export function memberKey(groupId: number, userId: number): string {
 
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 const HEADS_MAX = 100_000;
+/** Between two looks whether a bucket on the move has arrived; a move fences it for about as long. */
+const STALL_MS = 20;
 const PAUSE_MS_MIN = 50;
 const PAUSE_MS_MAX = 1_000;
 
 export class Append {
   readonly #lanes = new Map<Shard, Lane[]>();
-  readonly #shards: Shards;
-  readonly #limits: AppendLimits;
+  readonly #parts: LaneParts;
+  /** Messages of buckets that are on the move, in their order, until the bucket is open somewhere again. */
+  readonly #stalled = new Map<number, Item[]>();
+  #closed = false;
 
   constructor(
     shards: Shards,
@@ -85,15 +89,8 @@ export class Append {
     counters: AppendCounters,
     log: Logger,
   ) {
-    this.#shards = shards;
-    this.#limits = limits;
-    for (const shard of shards.all) {
-      const lanes = Array.from(
-        { length: limits.lanesPerShard },
-        () => new Lane(shard, { shards, keys, membership, limits, counters, log }),
-      );
-      this.#lanes.set(shard, lanes);
-    }
+    const elsewhere = (items: Item[]) => this.#stall(items);
+    this.#parts = { shards, keys, membership, limits, counters, log, elsewhere };
   }
 
   /**
@@ -102,19 +99,60 @@ export class Append {
    * STORE_UNAVAILABLE: PostgreSQL did not answer in time; whether it is stored shows when the send_id is asked again.
    */
   store(draft: Draft): Promise<Stored> {
-    const bucket = bucketOf(draft.conversationId);
-    const lanes = this.#lanes.get(this.#shards.ofBucket(bucket))!;
-    return lanes[bucket % this.#limits.lanesPerShard]!.store(draft, bucket);
+    return new Promise((resolve, reject) => {
+      const { queueMax, storeTimeoutMs } = this.#parts.limits;
+      const bucket = bucketOf(draft.conversationId);
+      const deadlineMs = performance.now() + storeTimeoutMs;
+      const item: Item = { ...draft, bucket, deadlineMs, twins: [], settled: false, resolve, reject };
+      const queue = this.#stalled.get(bucket);
+      const waiting = queue?.length ?? this.#lane(bucket).waiting;
+      if (waiting >= queueMax || this.#closed) reject(new ImError('BUSY', `${waiting} messages wait`));
+      else if (queue !== undefined) queue.push(item);
+      else this.#lane(bucket).put([item]);
+    });
   }
 
   get waiting(): number {
     let sum = 0;
     for (const lanes of this.#lanes.values()) for (const lane of lanes) sum += lane.waiting;
+    for (const items of this.#stalled.values()) sum += items.length;
     return sum;
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await Promise.all([...this.#lanes.values()].flat().map((lane) => lane.close()));
+  }
+
+  #lane(bucket: number): Lane {
+    const { shards, limits } = this.#parts;
+    const shard = shards.ofBucket(bucket);
+    let lanes = this.#lanes.get(shard);
+    if (lanes === undefined) {
+      lanes = Array.from({ length: limits.lanesPerShard }, () => new Lane(shard, this.#parts));
+      this.#lanes.set(shard, lanes);
+    }
+    return lanes[bucket % limits.lanesPerShard]!;
+  }
+
+  /** A lane was told that these messages' buckets are not open on its shard; it has nothing more of those buckets. */
+  #stall(items: Item[]): void {
+    for (const bucket of new Set(items.map((item) => item.bucket))) {
+      this.#stalled.set(
+        bucket,
+        items.filter((item) => item.bucket === bucket),
+      );
+      void this.#release(bucket);
+    }
+  }
+
+  /** Reads the map anew and tries again; a bucket that is still fenced comes back here. */
+  async #release(bucket: number): Promise<void> {
+    await pause(STALL_MS);
+    await this.#parts.shards.reload().catch(() => undefined);
+    const items = this.#stalled.get(bucket)!;
+    this.#stalled.delete(bucket);
+    this.#lane(bucket).put(items);
   }
 }
 
@@ -140,6 +178,7 @@ interface LaneParts {
   readonly limits: AppendLimits;
   readonly counters: AppendCounters;
   readonly log: Logger;
+  elsewhere(items: Item[]): void;
 }
 
 class Lane {
@@ -150,7 +189,6 @@ class Lane {
   #queue: Item[] = [];
   #running: Promise<void> | undefined;
   #client: pg.Client | undefined;
-  #closed = false;
 
   constructor(shard: Shard, parts: LaneParts) {
     this.#shard = shard;
@@ -161,28 +199,12 @@ class Lane {
     return this.#queue.length;
   }
 
-  store(draft: Draft, bucket: number): Promise<Stored> {
-    return new Promise((resolve, reject) => {
-      const { queueMax, storeTimeoutMs } = this.#parts.limits;
-      if (this.#queue.length >= queueMax || this.#closed) {
-        reject(new ImError('BUSY', `${this.#queue.length} messages wait for ${this.#shard.name}`));
-        return;
-      }
-      this.#queue.push({
-        ...draft,
-        bucket,
-        deadlineMs: performance.now() + storeTimeoutMs,
-        twins: [],
-        settled: false,
-        resolve,
-        reject,
-      });
-      this.#running ??= this.#run();
-    });
+  put(items: readonly Item[]): void {
+    this.#queue.push(...items);
+    this.#running ??= this.#run();
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
     await this.#running;
     await this.#client?.end().catch(() => undefined);
   }
@@ -218,6 +240,11 @@ class Lane {
       } catch (error) {
         for (const item of open) this.#heads.delete(item.conversationId);
         open = open.filter((item) => !item.settled);
+        const elsewhere = bucketsElsewhere(error);
+        if (elsewhere !== undefined) {
+          open = this.#sendAway(open, elsewhere);
+          continue;
+        }
         if (isUniqueViolation(error) && !suspect) {
           suspect = true;
           continue;
@@ -233,6 +260,15 @@ class Lane {
         pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX);
       }
     }
+  }
+
+  /** Whatever is here of these buckets leaves, in its order, waiting messages included. @returns what stays of `open`. */
+  #sendAway(open: Item[], buckets: ReadonlySet<number>): Item[] {
+    const leaves = (item: Item) => buckets.has(item.bucket);
+    const leaving = [...open, ...this.#queue].filter(leaves);
+    this.#queue = this.#queue.filter((item) => !leaves(item));
+    this.#parts.elsewhere(leaving);
+    return open.filter((item) => !leaves(item));
   }
 
   /** PostgreSQL refuses the statement itself: find the message it is about, so that it takes no other with it. */
@@ -313,8 +349,11 @@ class Lane {
     const where = [unknown.map(bucketOf), unknown.map(String)];
     await client.query({
       name: 'conversations-make',
-      text: 'insert into shard.conversation (bucket, id) select * from unnest($1::smallint[], $2::bigint[]) on conflict do nothing',
-      values: where,
+      text: `with fence as materialized (select shard.writable($3::smallint[]) as open)
+             insert into shard.conversation (bucket, id)
+             select w.bucket, w.id from unnest($1::smallint[], $2::bigint[]) as w (bucket, id), fence where fence.open
+             on conflict do nothing`,
+      values: [...where, distinct(unknown.map(bucketOf))],
     });
     const { rows } = await client.query<{ id: bigint; head: number; head_time_ms: bigint }>({
       name: 'conversations-heads',
@@ -326,22 +365,28 @@ class Lane {
     this.#forgetSome(batch);
   }
 
-  async #list(conversations: bigint[]): Promise<void> {
+  #list(conversations: bigint[]): Promise<void> {
     const entries = conversations.flatMap((id) =>
       usersOf(id).map((userId) => ({ bucket: userBucketOf(userId), userId, id })),
     );
-    for (const [shard, part] of this.#parts.shards.split(entries, (entry) => entry.bucket)) {
-      await shard.pool.query({
-        name: 'user-conversations-add',
-        text: `insert into shard.user_conversation (bucket, user_id, conversation_id)
-               select * from unnest($1::smallint[], $2::int[], $3::bigint[]) on conflict do nothing`,
-        values: [
-          part.map((entry) => entry.bucket),
-          part.map((entry) => entry.userId),
-          part.map((entry) => String(entry.id)),
-        ],
-      });
-    }
+    const { shards } = this.#parts;
+    return shards.settled(async () => {
+      for (const [shard, part] of shards.split(entries, (entry) => entry.bucket)) {
+        await shard.pool.query({
+          name: 'user-conversations-add',
+          text: `with fence as materialized (select shard.writable($4::smallint[]) as open)
+                 insert into shard.user_conversation (bucket, user_id, conversation_id)
+                 select w.bucket, w.user_id, w.id from unnest($1::smallint[], $2::int[], $3::bigint[]) as w (bucket, user_id, id), fence
+                  where fence.open on conflict do nothing`,
+          values: [
+            part.map((entry) => entry.bucket),
+            part.map((entry) => entry.userId),
+            part.map((entry) => String(entry.id)),
+            distinct(part.map((entry) => entry.bucket)),
+          ],
+        });
+      }
+    });
   }
 
   #forgetSome(batch: Item[]): void {
@@ -401,7 +446,7 @@ class Lane {
     const { rows } = await client.query<{ id: bigint }>({
       name: 'messages-append',
       text: APPEND,
-      values: [...headColumns(heads), ...messageColumns(numbered)],
+      values: [...headColumns(heads), ...messageColumns(numbered), distinct(heads.map((move) => move.bucket))],
     });
     return new Set(rows.map((row) => row.id));
   }
@@ -458,13 +503,15 @@ interface Move {
  * cut here, which spares both sides the escaping of an array of them.
  */
 const APPEND = `
-with moved as (
+with fence as materialized (
+  select shard.writable($17::smallint[]) as open
+), moved as (
   update shard.conversation c
      set head = m.head, head_time_ms = m.time_ms,
          low_read = greatest(c.low_read, m.low_read), high_read = greatest(c.high_read, m.high_read)
     from unnest($1::smallint[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::int[], $7::int[])
-      as m (bucket, id, expected, head, time_ms, low_read, high_read)
-   where c.bucket = m.bucket and c.id = m.id and c.head = m.expected
+      as m (bucket, id, expected, head, time_ms, low_read, high_read), fence
+   where fence.open and c.bucket = m.bucket and c.id = m.id and c.head = m.expected
   returning c.bucket, c.id
 ), stored as (
   insert into shard.message (bucket, conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, send_id, sealed)
@@ -546,6 +593,10 @@ function messageColumns(numbered: readonly Numbered[]): (string | Buffer)[] {
 /** An array literal of PostgreSQL; half the work of the driver's own, which has to expect any text. */
 function column<T>(rows: readonly T[], value: (row: T) => number | bigint): string {
   return `{${rows.map(value).join(',')}}`;
+}
+
+function distinct(buckets: readonly number[]): number[] {
+  return [...new Set(buckets)];
 }
 
 function sendKey(conversationId: bigint, senderId: number, sendId: Buffer): string {

@@ -50,30 +50,37 @@ export class Conversations {
 
   /** With messages newer than `afterMs`, newest first, at most `limit`. */
   async recent(userId: number, afterMs: number, limit: number): Promise<MyConversation[]> {
-    const found = await this.#heads(userId, await this.#entries(userId), 'c.head_time_ms > $5', afterMs);
+    const found = await this.#heads(userId, 'c.head_time_ms > $5', afterMs);
     return found.sort((a, b) => b.headTimeMs - a.headTimeMs || b.head - a.head).slice(0, limit);
   }
 
   /** Those with unread messages. */
   async unread(userId: number): Promise<MyConversation[]> {
-    return (await this.#heads(userId, await this.#entries(userId), 'c.head > $5', 0)).filter((each) => each.unread > 0);
+    return (await this.#heads(userId, 'c.head > $5', 0)).filter((each) => each.unread > 0);
   }
 
   /** What was stored in any conversation of these users since then; by conversation, oldest first. */
-  async storedSince(userIds: readonly number[], sinceMs: number, limit: number): Promise<Message[]> {
+  storedSince(userIds: readonly number[], sinceMs: number, limit: number): Promise<Message[]> {
+    return this.#shards.settled(async () => {
+      const parts = [...this.#shards.split(await this.#conversationsOf(userIds), bucketOf)];
+      return (await Promise.all(parts.map(([shard, part]) => this.#storedOn(shard, part, sinceMs, limit)))).flat();
+    });
+  }
+
+  /** The single conversations of these users and the groups they are in. */
+  async #conversationsOf(userIds: readonly number[]): Promise<Set<bigint>> {
     const listed = [...this.#shards.split(userIds, userBucketOf)].map(async ([shard, users]) => {
       const { rows } = await shard.pool.query<{ conversation_id: bigint }>({
         name: 'users-conversations',
         text: `select distinct l.conversation_id from unnest($1::smallint[], $2::int[]) as w (bucket, user_id)
-                 join shard.user_conversation l on l.bucket = w.bucket and l.user_id = w.user_id`,
-        values: [users.map(userBucketOf), users],
+                 join shard.user_conversation l on l.bucket = w.bucket and l.user_id = w.user_id
+                where shard.readable($3::smallint[])`,
+        values: [users.map(userBucketOf), users, distinct(users.map(userBucketOf))],
       });
       return rows.map((row) => row.conversation_id).filter((id) => !isGroupConversation(id));
     });
     const groups = (await this.#groups.ofUsers(userIds)).map(groupConversation);
-    const ids = new Set([...(await Promise.all(listed)).flat(), ...groups]);
-    const parts = [...this.#shards.split(ids, bucketOf)];
-    return (await Promise.all(parts.map(([shard, part]) => this.#storedOn(shard, part, sinceMs, limit)))).flat();
+    return new Set([...(await Promise.all(listed)).flat(), ...groups]);
   }
 
   async #storedOn(shard: Shard, ids: readonly bigint[], sinceMs: number, limit: number): Promise<Message[]> {
@@ -84,15 +91,17 @@ export class Conversations {
                join shard.conversation c on c.bucket = w.bucket and c.id = w.id and c.head_time_ms >= $3
                cross join lateral (select * from shard.message
                  where bucket = c.bucket and conversation_id = c.id and msg_id > c.head - $4 and create_time_ms >= $3) m
-              order by m.conversation_id, m.msg_id limit $4`,
-      values: [ids.map(bucketOf), ids.map(String), sinceMs, limit],
+              where shard.readable($5::smallint[]) order by m.conversation_id, m.msg_id limit $4`,
+      values: [ids.map(bucketOf), ids.map(String), sinceMs, limit, distinct(ids.map(bucketOf))],
     });
     return rows.map((row) => this.#messages.opened(row));
   }
 
   /** Moves the read position forward to `msgId`, never back; 0 or beyond the newest means everything. */
   async markRead(userId: number, id: bigint, msgId: number): Promise<ReadResult> {
-    return isGroupConversation(id) ? this.#markGroupRead(userId, id, msgId) : this.#markSingleRead(userId, id, msgId);
+    return this.#shards.settled(() =>
+      isGroupConversation(id) ? this.#markGroupRead(userId, id, msgId) : this.#markSingleRead(userId, id, msgId),
+    );
   }
 
   /**
@@ -100,21 +109,19 @@ export class Conversations {
    * @returns false when it was not on the list.
    */
   async hide(userId: number, id: bigint): Promise<boolean> {
-    const { rows } = await this.#shards
-      .ofConversation(id)
-      .pool.query<{ head: number }>('select head from shard.conversation where bucket = $1 and id = $2', [
-        bucketOf(id),
-        String(id),
-      ]);
-    const head = rows[0]?.head ?? 0;
+    const head = await this.#messages.head(id);
     if (head === 0) return false;
     await this.markRead(userId, id, 0);
-    const { rowCount } = await this.#shards.ofUser(userId).pool.query(
-      `insert into shard.user_conversation as mine (bucket, user_id, conversation_id, hidden_to) values ($1, $2, $3, $4)
-       on conflict (bucket, user_id, conversation_id) do update set hidden_to = excluded.hidden_to where mine.hidden_to < excluded.hidden_to`,
-      [userBucketOf(userId), userId, String(id), head],
-    );
-    return rowCount === 1;
+    return this.#shards.settled(async () => {
+      const { rowCount } = await this.#shards.ofUser(userId).pool.query(
+        `with fence as materialized (select shard.writable(array[$1::smallint]) as open)
+         insert into shard.user_conversation as mine (bucket, user_id, conversation_id, hidden_to)
+         select $1, $2, $3, $4 from fence where fence.open
+         on conflict (bucket, user_id, conversation_id) do update set hidden_to = excluded.hidden_to where mine.hidden_to < excluded.hidden_to`,
+        [userBucketOf(userId), userId, String(id), head],
+      );
+      return rowCount === 1;
+    });
   }
 
   /** The single conversations on the user's list and the groups he is in. */
@@ -122,7 +129,8 @@ export class Conversations {
     const [listed, memberships] = await Promise.all([
       this.#shards.ofUser(userId).pool.query<{ conversation_id: bigint; hidden_to: number }>({
         name: 'user-conversations',
-        text: 'select conversation_id, hidden_to from shard.user_conversation where bucket = $1 and user_id = $2',
+        text: `select conversation_id, hidden_to from shard.user_conversation
+                where shard.readable(array[$1::smallint]) and bucket = $1 and user_id = $2`,
         values: [userBucketOf(userId), userId],
       }),
       this.#groups.membershipsOf(userId),
@@ -138,11 +146,13 @@ export class Conversations {
     return [...singles, ...groups];
   }
 
-  async #heads(userId: number, entries: readonly Entry[], condition: string, value: number): Promise<MyConversation[]> {
-    const parts = [...this.#shards.split(entries, (entry) => bucketOf(entry.id))];
-    return (
-      await Promise.all(parts.map(([shard, part]) => this.#headsOn(shard, userId, part, condition, value)))
-    ).flat();
+  #heads(userId: number, condition: string, value: number): Promise<MyConversation[]> {
+    return this.#shards.settled(async () => {
+      const entries = await this.#entries(userId);
+      const parts = [...this.#shards.split(entries, (entry) => bucketOf(entry.id))];
+      const found = parts.map(([shard, part]) => this.#headsOn(shard, userId, part, condition, value));
+      return (await Promise.all(found)).flat();
+    });
   }
 
   async #headsOn(
@@ -161,7 +171,7 @@ export class Conversations {
                join shard.conversation c on c.bucket = w.bucket and c.id = w.id and c.head > w.hidden_to
                join shard.message m on m.bucket = c.bucket and m.conversation_id = c.id and m.msg_id = c.head
                left join shard.group_read g on g.bucket = c.bucket and g.conversation_id = c.id and g.user_id = $6
-              where ${condition}`,
+              where shard.readable($7::smallint[]) and ${condition}`,
       values: [
         entries.map((e) => bucketOf(e.id)),
         entries.map((e) => String(e.id)),
@@ -169,6 +179,7 @@ export class Conversations {
         entries.map((e) => e.readFrom),
         value,
         userId,
+        distinct(entries.map((e) => bucketOf(e.id))),
       ],
     });
     return rows.map((row) => ({
@@ -185,9 +196,11 @@ export class Conversations {
     const shard = this.#shards.ofConversation(id);
     const { rows } = await shard.pool.query<{ read_id: number; moved: boolean }>({
       name: `mark-read ${column}`,
-      text: `with wanted as (
+      text: `with fence as materialized (
+               select shard.writable(array[$1::smallint]) as open
+             ), wanted as (
                select bucket, id, ${column} as read_id, case when $3 between 1 and head then $3 else head end as target
-                 from shard.conversation where bucket = $1 and id = $2
+                 from shard.conversation, fence where fence.open and bucket = $1 and id = $2
              ), moved as (
                update shard.conversation c set ${column} = wanted.target from wanted
                 where c.bucket = wanted.bucket and c.id = wanted.id and c.${column} < wanted.target returning c.${column} as read_id
@@ -205,10 +218,12 @@ export class Conversations {
     if (membership === undefined) return { readMsgId: 0, moved: false };
     const { rows } = await this.#shards.ofConversation(id).pool.query<{ read_id: number; moved: boolean }>({
       name: 'mark-group-read',
-      text: `with wanted as (
+      text: `with fence as materialized (
+               select shard.writable(array[$1::smallint]) as open
+             ), wanted as (
                select c.bucket, c.id, greatest(coalesce(g.read_id, 0), $5) as read_id, case when $3 between 1 and c.head then $3 else c.head end as target
-                 from shard.conversation c left join shard.group_read g on g.bucket = c.bucket and g.conversation_id = c.id and g.user_id = $4
-                where c.bucket = $1 and c.id = $2
+                 from fence, shard.conversation c left join shard.group_read g on g.bucket = c.bucket and g.conversation_id = c.id and g.user_id = $4
+                where fence.open and c.bucket = $1 and c.id = $2
              ), moved as (
                insert into shard.group_read as g (bucket, conversation_id, user_id, read_id)
                select bucket, id, $4, target from wanted where target > wanted.read_id
@@ -222,4 +237,8 @@ export class Conversations {
       ? { readMsgId: 0, moved: false }
       : { readMsgId: rows[0].read_id, moved: rows[0].moved };
   }
+}
+
+function distinct(buckets: readonly number[]): number[] {
+  return [...new Set(buckets)];
 }

@@ -42,3 +42,9 @@ export function isUnavailable(error: unknown): boolean {
 export function isUniqueViolation(error: unknown): boolean {
   return (error as { code?: string }).code === '23505';
 }
+
+/** The buckets that a statement was refused for because they are not here, or not open here; see sql/shard/0001. */
+export function bucketsElsewhere(error: unknown): ReadonlySet<number> | undefined {
+  const { code, detail } = error as { code?: string; detail?: string };
+  return code === 'TT001' ? new Set((detail ?? '').split(',').map(Number)) : undefined;
+}

@@ -36,34 +36,48 @@ export class Messages {
 
   /** The newest msg_id; 0 when there is no message. */
   async head(id: bigint): Promise<number> {
-    const { rows } = await this.#shards.ofConversation(id).pool.query<{ head: number }>({
+    const rows = await this.#read<{ head: number }>(id, {
       name: 'head',
-      text: 'select head from shard.conversation where bucket = $1 and id = $2',
-      values: [bucketOf(id), String(id)],
+      text: 'select head from shard.conversation where shard.readable(array[$1::smallint]) and bucket = $1 and id = $2',
+      values: [],
     });
     return rows[0]?.head ?? 0;
   }
 
   /** Newest first, from `begin` (inclusive; 0: the newest) down to above `after`, at most `limit`. */
   async page(id: bigint, begin: number, after: number, limit: number): Promise<Message[]> {
-    const { rows } = await this.#shards.ofConversation(id).pool.query<MessageRow>({
+    const rows = await this.#read<MessageRow>(id, {
       name: 'messages-page',
       text: `select ${COLUMNS} from shard.message
-              where bucket = $1 and conversation_id = $2 and msg_id <= $3 and msg_id > $4 order by msg_id desc limit $5`,
-      values: [bucketOf(id), String(id), begin === 0 ? 0x7fff_ffff : begin, after, limit],
+              where shard.readable(array[$1::smallint]) and bucket = $1 and conversation_id = $2 and msg_id <= $3 and msg_id > $4
+              order by msg_id desc limit $5`,
+      values: [begin === 0 ? 0x7fff_ffff : begin, after, limit],
     });
     return rows.map((row) => this.opened(row));
   }
 
   /** Those of the ids above `after` that exist, newest first. */
   async byIds(id: bigint, ids: readonly number[], after: number, limit: number): Promise<Message[]> {
-    const { rows } = await this.#shards.ofConversation(id).pool.query<MessageRow>({
+    const rows = await this.#read<MessageRow>(id, {
       name: 'messages-by-ids',
       text: `select ${COLUMNS} from shard.message
-              where bucket = $1 and conversation_id = $2 and msg_id = any($3::int[]) and msg_id > $4 order by msg_id desc limit $5`,
-      values: [bucketOf(id), String(id), ids, after, limit],
+              where shard.readable(array[$1::smallint]) and bucket = $1 and conversation_id = $2 and msg_id = any($3::int[]) and msg_id > $4
+              order by msg_id desc limit $5`,
+      values: [ids, after, limit],
     });
     return rows.map((row) => this.opened(row));
+  }
+
+  /** A statement about one conversation, $1 its bucket and $2 its id. */
+  #read<Row extends object>(
+    id: bigint,
+    { name, text, values }: { name: string; text: string; values: unknown[] },
+  ): Promise<Row[]> {
+    return this.#shards.settled(async () => {
+      const { pool } = this.#shards.ofConversation(id);
+      const { rows } = await pool.query<Row>({ name, text, values: [bucketOf(id), String(id), ...values] });
+      return rows;
+    });
   }
 
   /** @throws UnopenableError */

@@ -44,14 +44,14 @@ export class Passwords {
     });
     const user = rows[0];
     if (user !== undefined && user.failures > FAILURES_MAX) return { ok: false, why: 'locked' };
-    if (user !== undefined && this.#marked(user.id, user.password_hash, md5Hex)) return { ok: true, userId: user.id };
-    const right = await verify(user?.password_hash ?? (await this.#nobody), md5Hex);
+    const marked = user !== undefined && this.#marked(user.id, user.password_hash, md5Hex);
+    const right = marked || (await verify(user?.password_hash ?? (await this.#nobody), md5Hex));
     if (user === undefined || !right) {
       if (user !== undefined) await this.#fail(name, address);
       return { ok: false, why: 'wrong' };
     }
     if (user.failures > 0n) await this.#meta.query('delete from meta.login_failure where user_name = $1', [name]);
-    this.#mark(user.id, user.password_hash, md5Hex);
+    if (!marked) this.#mark(user.id, user.password_hash, md5Hex);
     return { ok: true, userId: user.id };
   }
 

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { bucketOf, userBucketOf } from '../../../common/conversation.js';
+import { ImError } from '../../../common/errors.js';
 import type { Logger } from '../../../common/log.js';
-import { openPool } from './database.js';
+import { bucketsElsewhere, openPool } from './database.js';
 import { migrate } from './migrations.js';
 
 /** A PostgreSQL server that holds buckets. */
@@ -11,41 +12,61 @@ export interface Shard {
   readonly pool: pg.Pool;
 }
 
-/** Conversation → bucket → shard. The map is in meta; here it is a table of 256 entries. */
-export class Shards {
-  readonly all: readonly Shard[];
-  readonly #byBucket: readonly Shard[];
+interface ShardRow {
+  readonly name: string;
+  readonly url: string | null;
+  readonly claimed: boolean;
+}
 
-  private constructor(all: readonly Shard[], byBucket: readonly Shard[]) {
-    this.all = all;
-    this.#byBucket = byBucket;
+const RETRY_MS_FIRST = 5;
+const RETRY_MS_MAX = 100;
+const RETRY_MS_TOTAL = 6_000;
+
+/**
+ * Conversation → bucket → shard. The map is in meta, with a version; here is a copy. Every statement on a shard has the
+ * shard confirm that the buckets it is about are there (shard.readable, shard.writable), so a copy that has become old
+ * leads to a refusal, a fresh copy and another try, and never to a row in the wrong place or an answer from a bucket
+ * that has left.
+ */
+export class Shards {
+  readonly #meta: pg.Pool;
+  readonly #metaUrl: string;
+  readonly #poolMax: number;
+  readonly #log: Logger;
+  readonly #all = new Map<string, Shard>();
+  #byBucket: readonly Shard[] = [];
+  #version = 0n;
+  #loading: Promise<void> | undefined;
+
+  private constructor(meta: pg.Pool, metaUrl: string, poolMax: number, log: Logger) {
+    this.#meta = meta;
+    this.#metaUrl = metaUrl;
+    this.#poolMax = poolMax;
+    this.#log = log;
   }
 
   static async open(meta: pg.Pool, metaUrl: string, poolMax: number, log: Logger): Promise<Shards> {
-    const { rows: shardRows } = await meta.query<{ name: string; url: string | null }>(
-      'select name, url from meta.shard order by name',
-    );
-    const shards: Shard[] = [];
-    for (const row of shardRows) {
-      const url = row.url ?? metaUrl;
-      await migrate(url, 'shard', log);
-      shards.push({ name: row.name, url, pool: openPool(url, `db-proxy ${row.name}`, poolMax) });
-    }
-    const { rows } = await meta.query<{ bucket: number; shard: string }>(
-      'select bucket, shard from meta.bucket order by bucket',
-    );
-    const byBucket = rows.map((row) => shards.find((shard) => shard.name === row.shard)!);
-    return new Shards(shards, byBucket);
+    const shards = new Shards(meta, metaUrl, poolMax, log);
+    await shards.reload();
+    return shards;
+  }
+
+  get all(): readonly Shard[] {
+    return [...this.#all.values()];
+  }
+  /** Of the map that is in use. */
+  get version(): bigint {
+    return this.#version;
   }
 
   ofBucket(bucket: number): Shard {
     return this.#byBucket[bucket]!;
   }
   ofConversation(id: bigint): Shard {
-    return this.#byBucket[bucketOf(id)]!;
+    return this.ofBucket(bucketOf(id));
   }
   ofUser(userId: number): Shard {
-    return this.#byBucket[userBucketOf(userId)]!;
+    return this.ofBucket(userBucketOf(userId));
   }
 
   /** Things by the shard they live on, so that each shard is asked once. */
@@ -60,7 +81,80 @@ export class Shards {
     return parts;
   }
 
+  /**
+   * Does something on shards, and does it again by a fresh map when a bucket was not where the map said. What is done
+   * has to be harmless when it happens twice.
+   * @throws ImError STORE_UNAVAILABLE when a bucket is nowhere for too long
+   */
+  async settled<T>(work: () => Promise<T>): Promise<T> {
+    const deadline = performance.now() + RETRY_MS_TOTAL;
+    for (let ms = RETRY_MS_FIRST; ; ms = Math.min(ms * 2, RETRY_MS_MAX)) {
+      try {
+        return await work();
+      } catch (error) {
+        if (bucketsElsewhere(error) === undefined) throw error;
+        if (performance.now() > deadline)
+          throw new ImError('STORE_UNAVAILABLE', 'a bucket is on the move for too long', { cause: error });
+        await new Promise((resolve) => setTimeout(resolve, ms));
+        await this.reload();
+      }
+    }
+  }
+
+  /** Reads the map anew; at once for all who ask at the same time. */
+  reload(): Promise<void> {
+    this.#loading ??= this.#load().finally(() => {
+      this.#loading = undefined;
+    });
+    return this.#loading;
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.all.map((shard) => shard.pool.end()));
   }
+
+  async #load(): Promise<void> {
+    const { rows } = await this.#meta.query<{ version: bigint; shards: ShardRow[]; buckets: string[] }>({
+      name: 'bucket-map',
+      // One statement, so one snapshot: version and map belong together.
+      text: `select (select version from meta.bucket_map) as version,
+                    (select json_agg(s) from meta.shard s) as shards,
+                    (select array_agg(shard order by bucket) from meta.bucket) as buckets`,
+    });
+    const { version, shards, buckets } = rows[0]!;
+    for (const row of shards) await this.#openShard(row);
+    if (this.#version !== 0n && version !== this.#version)
+      this.#log.info({ version: String(version) }, 'bucket map read anew');
+    this.#version = version;
+    this.#byBucket = buckets.map((name) => this.#all.get(name)!);
+  }
+
+  async #openShard(row: ShardRow): Promise<void> {
+    if (this.#all.has(row.name)) return;
+    const url = shardUrl(row.url, this.#metaUrl);
+    await migrate(url, 'shard', this.#log);
+    const pool = openPool(url, `db-proxy ${row.name}`, this.#poolMax);
+    if (!row.claimed) await this.#claim(row.name, pool);
+    this.#all.set(row.name, { name: row.name, url, pool });
+  }
+
+  /** A shard's very first start: it learns which buckets it holds. Twice at once comes to the same. */
+  async #claim(name: string, pool: pg.Pool): Promise<void> {
+    const { rows } = await this.#meta.query<{ bucket: number }>('select bucket from meta.bucket where shard = $1', [
+      name,
+    ]);
+    await pool.query('insert into shard.bucket (bucket) select unnest($1::smallint[]) on conflict do nothing', [
+      rows.map((row) => row.bucket),
+    ]);
+    await this.#meta.query('update meta.shard set claimed = true where name = $1', [name]);
+  }
+}
+
+/** Where a shard is, given where meta is. */
+export function shardUrl(url: string | null, metaUrl: string): string {
+  if (url === null) return metaUrl;
+  if (!url.startsWith('/')) return url;
+  const same = new URL(metaUrl);
+  same.pathname = url;
+  return same.href;
 }

@@ -81,10 +81,12 @@ create table meta.device_token (
   primary key (user_id, class)
 );
 
--- Where buckets live. The version grows with every change of the map.
+-- Where buckets live. The version grows with every change of the map. `claimed`: the shard has rows of its own about
+-- the buckets it was given in the beginning; from then on they are opened and closed there by moves only.
 create table meta.shard (
-  name text primary key,
-  url  text -- null: the database that meta is in
+  name    text primary key check (name ~ '^[a-z0-9-]{1,32}$'),
+  url     text, -- null: the database that meta is in; /name: another database of the same server
+  claimed boolean not null default false
 );
 create table meta.bucket (
   bucket smallint primary key check (bucket between 0 and 255),
@@ -94,6 +96,16 @@ create table meta.bucket_map (version bigint not null);
 insert into meta.shard values ('shard-1', null);
 insert into meta.bucket select n, 'shard-1' from generate_series(0, 255) n;
 insert into meta.bucket_map values (1);
+
+-- Moves of buckets that are under way: what a crashed one is taken up from.
+create table meta.bucket_move (
+  bucket  smallint primary key references meta.bucket (bucket),
+  source  text not null references meta.shard (name),
+  target  text not null references meta.shard (name),
+  -- copying: rows go over, nothing is decided; fenced: nobody writes; switched: the map says target, source forgets
+  phase   text not null check (phase in ('copying', 'fenced', 'switched')),
+  started timestamptz not null default now()
+);
 
 -- Data keys, each wrapped by the master key. An epoch per bucket; the highest one seals what is new.
 create table meta.data_key (

@@ -1,0 +1,46 @@
+/** A chat client for the terminal, and for scripts: `npm run chat -- TT001 test123`. */
+import { Command, Option } from 'commander';
+import { IM } from '../common/pdu/pb.js';
+import { Chat } from './chat/chat.js';
+import { Terminal } from './chat/terminal.js';
+
+const { ClientType } = IM.BaseDefine;
+const clientTypes = {
+  windows: ClientType.CLIENT_TYPE_WINDOWS,
+  mac: ClientType.CLIENT_TYPE_MAC,
+  ios: ClientType.CLIENT_TYPE_IOS,
+  android: ClientType.CLIENT_TYPE_ANDROID,
+} as const;
+
+interface Options {
+  readonly login: string;
+  readonly type: keyof typeof clientTypes;
+  readonly to?: string;
+}
+
+const EXIT_CODES = `
+Exit codes: 0 left, 1 could not get in, 2 signed out by the server, 3 left with messages not delivered.
+When input is no terminal, each line is taken as typed, and the end of input leaves once all messages are acknowledged.`;
+
+const program: Command = new Command('npm run chat --')
+  .description('Talks to people on a cluster.')
+  .argument('<user>', 'login name')
+  .argument('[password]', 'default: the environment variable TT_PASSWORD, which other users of this machine cannot see')
+  .option('--login <url>', 'login server', 'http://127.0.0.1:8080')
+  .addOption(new Option('--type <type>', 'log in as').choices(Object.keys(clientTypes)).default('windows'))
+  .option('--to <partner>', 'a user, or a #group, to talk to')
+  .addHelpText('after', EXIT_CODES)
+  .parse();
+
+const [user, password = process.env.TT_PASSWORD] = program.args as [string, string?];
+const { login, type, to } = program.opts<Options>();
+if (password === undefined) program.error('error: a password is needed, as second argument or in TT_PASSWORD');
+if (!URL.canParse(login)) program.error(`error: --login ${login} is no URL such as http://127.0.0.1:8080`);
+
+process.stdout.on('error', () => process.exit(0)); // whoever read our output has gone
+const terminal = new Terminal(process.stdin, process.stdout);
+const chat = new Chat(terminal, { loginUrl: login, user, password, clientType: clientTypes[type] });
+process.exitCode = await chat.run(to);
+terminal.close();
+// Nothing that is still open (a try to connect, a pause) is worth waiting for; what was printed is.
+process.stdout.write('', () => process.exit());
