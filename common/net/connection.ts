@@ -51,6 +51,8 @@ export class Connection {
   #pending: Pending = nothingPending;
   #out: Buffer[] = [];
   #outSize = 0;
+  /** The largest frame in the queue that alone is over its bound: no fault of whoever has to read it. */
+  #oversize = 0;
   #closed: CloseReason | undefined;
   #told = false;
 
@@ -87,10 +89,13 @@ export class Connection {
   /** Queues a frame. The bytes must not be changed afterwards; the same buffer may go to many connections. */
   send(frame: Buffer): void {
     if (this.#closed !== undefined) return;
+    const { sendQueueMax } = this.#limits;
+    if (this.queued === 0) this.#oversize = 0;
+    if (frame.length > sendQueueMax) this.#oversize = Math.max(this.#oversize, frame.length);
     if (this.#out.length === 0) flushLater(this);
     this.#out.push(frame);
     this.#outSize += frame.length;
-    if (this.queued > this.#limits.sendQueueMax) this.close('slow');
+    if (this.queued - this.#oversize > sendQueueMax) this.close('slow');
   }
 
   /** Ends the connection after what is queued has been sent; a slow reader is cut at once. Later calls change nothing. */

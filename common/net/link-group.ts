@@ -128,8 +128,13 @@ export class LinkGroup {
     else link.ask(asked);
   }
 
-  /** Rendezvous by position: a key stays with its link while that is usable, and moves to the next one otherwise. */
+  /**
+   * Rendezvous by position: a key stays with its link while that is usable, and moves to the next one otherwise. It
+   * only moves when nothing of it is under way, or a later question would overtake the earlier ones.
+   */
   #pick(key: number): Link | undefined {
+    const asked = this.#links.find((link) => link.open && link.hasAsksOf(key));
+    if (asked !== undefined) return asked;
     const count = this.#links.length;
     for (let i = 0; i < count; i++) {
       const link = this.#links[(key + i) % count]!;

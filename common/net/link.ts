@@ -77,6 +77,8 @@ export class Link implements ConnectionOwner {
   readonly #options: LinkOptions<unknown>;
   readonly #owner: LinkOwner;
   readonly #asked = new Map<number, Asked>();
+  /** Open questions of each key. */
+  readonly #askedOf = new Map<number, number>();
   #state: 'waiting' | 'dialing' | 'greeting' | 'open' | 'closed' = 'waiting';
   #draining = false;
   #connection: Connection | undefined;
@@ -106,12 +108,16 @@ export class Link implements ConnectionOwner {
   get peerName(): string {
     return this.#peerName;
   }
+  hasAsksOf(key: number): boolean {
+    return this.#askedOf.has(key);
+  }
 
   ask(asked: Asked): void {
     const id = this.#freeId();
     asked.frame.writeUInt16BE(id & 0xffff, 12);
     asked.frame.writeUInt16BE(id >>> 16, 14);
     this.#asked.set(id, asked);
+    this.#askedOf.set(asked.key, (this.#askedOf.get(asked.key) ?? 0) + 1);
     this.#connection!.send(asked.frame);
   }
 
@@ -134,7 +140,7 @@ export class Link implements ConnectionOwner {
   sweep(nowMs: number): void {
     for (const [id, asked] of this.#asked) {
       if (asked.deadlineMs > nowMs) continue;
-      this.#asked.delete(id);
+      this.#settled(id, asked);
       asked.reject(new ImError('TIMEOUT', `no answer from ${this.#options.role} ${textOf(this.address)}`));
     }
   }
@@ -162,6 +168,7 @@ export class Link implements ConnectionOwner {
   #loseAsks(wasOpen: boolean): void {
     const asked = [...this.#asked.values()];
     this.#asked.clear();
+    this.#askedOf.clear();
     this.#owner.lost(this, asked, wasOpen ? performance.now() - this.#connection!.heardMs : undefined);
   }
 
@@ -228,9 +235,16 @@ export class Link implements ConnectionOwner {
   #answered(id: number, frame: Frame): void {
     const asked = this.#asked.get(id >>> 0);
     if (asked === undefined) return; // its deadline has passed
-    this.#asked.delete(id >>> 0);
+    this.#settled(id >>> 0, asked);
     if (frame.command !== cluster.failure.id) asked.resolve(frame);
     else asked.reject(failureOf(frame));
+  }
+
+  #settled(id: number, { key }: Asked): void {
+    this.#asked.delete(id);
+    const left = this.#askedOf.get(key)! - 1;
+    if (left > 0) this.#askedOf.set(key, left);
+    else this.#askedOf.delete(key);
   }
 
   #freeId(): number {

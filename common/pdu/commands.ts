@@ -130,6 +130,8 @@ export const message = {
     Message.IMGetLatestMsgIdRsp,
   ),
   byId: ask(0x030d, 'IMGetMsgByIdReq', Message.IMGetMsgByIdReq, 0x030e, 'IMGetMsgByIdRsp', Message.IMGetMsgByIdRsp),
+  sync: ask(0x0380, 'IMSyncReq', Message.IMSyncReq, 0x0381, 'IMSyncRsp', Message.IMSyncRsp),
+  error: command(0x03e0, 'IMError', Message.IMError),
 };
 
 export const group = {

@@ -6,6 +6,7 @@ import * as buddies from './handlers/buddy.js';
 import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
 import * as messages from './handlers/message.js';
+import { sync } from './handlers/sync.js';
 
 /**
  * What msg servers ask. Client requests come with the user id of the session written into them by the msg server, and
@@ -32,6 +33,7 @@ export const fromMsgServers = commandTable<DbProxyContext, Peer>([
   answer(message.list, messages.list),
   answer(message.latestId, messages.latestId),
   answer(message.byId, messages.byId),
+  answer(message.sync, sync),
 
   answer(group.normalList, groups.normalList),
   answer(group.info, groups.info),

@@ -4,6 +4,7 @@ import { type Ask, type Command, decodeBody, encodeFrame } from '../../common/pd
 import { buddy, cluster, group, login, message, switchService } from '../../common/pdu/commands.js';
 import { type Frame, withSeq } from '../../common/pdu/header.js';
 import { commandTable, hear } from '../../common/server/command-table.js';
+import type { Capability } from './capabilities.js';
 import type { MsgContext } from './context.js';
 import * as buddies from './handlers/buddy.js';
 import * as groups from './handlers/group.js';
@@ -40,16 +41,18 @@ function here<In, Out, ReplyIn, ReplyOut>(
 /**
  * Answered by db-proxy: the request goes there with the session's own user id in it, whatever the client wrote, and
  * the answer's bytes come back to the client as they are. `answered` hears of the answer, `parts` may replace it by
- * several frames.
+ * several frames, `needs` is what the session must have been granted.
  */
 function proxied<In extends { userId: number }, Out extends In, ReplyIn, ReplyOut>(
   ask: Ask<In, Out, ReplyIn, ReplyOut>,
   options: {
+    needs?: Capability;
     answered?: (ctx: MsgContext, session: Session, reply: Frame, asked: Out) => void;
     parts?: (session: Session, reply: Frame) => Buffer[] | undefined;
   } = {},
 ): ClientRow {
   return client(ask, async (ctx, asked, session, seq) => {
+    if (options.needs !== undefined && !session.may(options.needs)) return;
     asked.userId = session.userId;
     const reply = await ctx.dbProxies.askBytes(ask, ask.codec.encode(asked).finish(), session.userId);
     const [first, ...further] = options.parts?.(session, reply) ?? [reply.bytes];
@@ -95,6 +98,7 @@ export const fromClients: ReadonlyMap<number, ClientRow> = tableOf([
   proxied(message.list),
   proxied(message.latestId),
   proxied(message.byId),
+  proxied(message.sync, { needs: 'sync1' }),
 
   proxied(group.normalList),
   proxied(group.info),

@@ -3,6 +3,7 @@ import { encodeFrame } from '../../common/pdu/command.js';
 import { login } from '../../common/pdu/commands.js';
 import type { Frame } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
+import type { Capability } from './capabilities.js';
 import type { Pace } from './pace.js';
 import type { RecentSends } from './recent-sends.js';
 
@@ -28,6 +29,8 @@ export interface Identity {
   readonly userId: number;
   readonly clientType: IM.BaseDefine.ClientType;
   readonly clientVersion: string;
+  /** What it asked for and was granted beyond the stock protocol; see capabilities.ts. */
+  readonly capabilities: ReadonlySet<Capability>;
 }
 
 /** A client's connection, and who it is once it has logged in. Ends with the connection. */
@@ -67,6 +70,10 @@ export class Session implements ConnectionOwner {
   }
   get clientType(): IM.BaseDefine.ClientType {
     return this.#identity!.clientType;
+  }
+  /** Whether the client asked for this and may be sent what belongs to it. */
+  may(capability: Capability): boolean {
+    return this.#identity?.capabilities.has(capability) === true;
   }
   get deviceClass(): IM.Cluster.DeviceClass {
     return classOf(this.clientType);

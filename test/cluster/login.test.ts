@@ -613,6 +613,12 @@ t.test('one session per device class', async (t) => {
   }
 
   await t.test('of many at the same moment on two msg servers exactly one stays', async (t) => {
+    const watchers = [await cluster.login('bob', { at: 0 }), await cluster.login('dave', { at: 1 })];
+    const offline: IM.BaseDefine.UserStat[] = [];
+    for (const watcher of watchers)
+      watcher.on('statusNotify', (stat) => {
+        if (stat.userId === 3 && stat.status !== ONLINE) offline.push(stat);
+      });
     for (let round = 0; round < 10; round++) {
       const clients = await Promise.all([0, 1, 0, 1].map((at) => cluster.connect(at)));
       const entering = clients.map((client) => client.enter({ user: 'carol', password: PASSWORD }));
@@ -621,13 +627,20 @@ t.test('one session per device class', async (t) => {
       await until(() => stays().length <= 1, 'all but one to be kicked', 4_000);
       const [survivor] = stays();
       if (survivor === undefined) return t.fail(`round ${round}: all were kicked`);
-      // Route passes on in order: a kick that is under way is here before this answer.
-      await survivor.usersStatus([3]);
+      // Route passes on in order: a kick or a going that is under way is here before this answer.
       await echoOf(survivor);
+      for (const client of [survivor, ...watchers]) {
+        await echoOf(client);
+        t.same(await client.usersStatus([3]), [{ userId: 3, status: ONLINE }] as never, 'the user is online');
+      }
       t.equal(stays().length, 1, `round ${round}: one stays`);
       t.equal(entered[clients.indexOf(survivor)]!.status, 'fulfilled', 'and is logged in');
+      t.equal(offline.length, 0, 'nobody was told otherwise');
       await survivor.logout();
+      await until(() => offline.length === watchers.length, 'the going of the last one');
+      offline.length = 0;
     }
+    for (const watcher of watchers) await watcher.logout();
   });
 
   await t.test('PC and phone live side by side, on one msg server and on two', async (t) => {

@@ -116,6 +116,16 @@ t.test('receivers: one message under two ids, two messages under one, one that i
   t.same(kindsOf(again), [], 'the same once more is no contradiction');
 });
 
+t.test('what of a history somebody was not told yet', async (t) => {
+  const untold = (receiver: string, userId: number) =>
+    chat()
+      .untold(CHAT, receiver, userId, KEPT)
+      .map(({ text }) => text);
+  t.same(untold('bob#1', BOB), ['a3']);
+  t.same(untold('alice#1', ALICE), []);
+  t.same(untold('bob#2', BOB), ['a1', 'a2', 'a3'], 'another connection');
+});
+
 t.test('conversations do not touch each other', async (t) => {
   const checker = chat();
   checker.send('elsewhere', ALICE, 'alice#1', 'a1');

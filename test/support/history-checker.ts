@@ -15,7 +15,8 @@
  *   two-ids      no receiver gets one message under two ids
  *   untold       what is delivered is in the history under that id: nobody hears of a message that could still be lost
  *
- * A message without an ack may be there or not; a delivery may be missing.
+ * A message without an ack may be there or not; a delivery may be missing, or come twice under its id. What has come so
+ * far of a history is asked with `untold`.
  */
 export type FaultKind =
   | 'lost'
@@ -113,6 +114,12 @@ export class HistoryChecker {
       it.fault('two-ids', `${receiver} was told "${text}" as ${otherId} and as ${msgId}`);
     heard.textOf.set(msgId, text);
     heard.idOf.set(text, msgId);
+  }
+
+  /** The messages of others among these that a receiver was not told, so far. */
+  untold(conversation: string, receiver: string, userId: number, kept: readonly Kept[]): Kept[] {
+    const heard = this.#conversation(conversation).heard.get(receiver);
+    return kept.filter(({ sender, text }) => sender !== userId && heard?.idOf.has(text) !== true);
   }
 
   /** A page of a history, in any order. All pages of a conversation together have to be the whole of it, once. */

@@ -2263,6 +2263,96 @@ export namespace IM {
                 attachData?: Uint8Array | undefined;
             }
         }
+
+        class IMSyncReq {
+            constructor(properties?: IM.Message.IMSyncReq.$Properties);
+            userId: number;
+            cursor?: Uint8Array | undefined;
+            limit?: number | undefined;
+            static encode(message: IM.Message.IMSyncReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMSyncReq;
+        }
+
+        namespace IMSyncReq {
+            interface $Properties {
+                userId: number;
+                cursor?: Uint8Array | undefined;
+                limit?: number | undefined;
+            }
+        }
+
+        class IMSyncRsp {
+            constructor(properties?: IM.Message.IMSyncRsp.$Properties);
+            userId: number;
+            entryList: IM.Message.SyncEntry[];
+            cursor?: Uint8Array | undefined;
+            done: boolean;
+            tooOld: boolean;
+            static encode(message: IM.Message.IMSyncRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMSyncRsp;
+        }
+
+        namespace IMSyncRsp {
+            interface $Properties {
+                userId: number;
+                entryList?: readonly IM.Message.SyncEntry.$Properties[] | undefined;
+                cursor?: Uint8Array | undefined;
+                done: boolean;
+                tooOld: boolean;
+            }
+        }
+
+        class SyncEntry {
+            constructor(properties?: IM.Message.SyncEntry.$Properties);
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            head: number;
+            read: number;
+            peerRead: number;
+            unread: number;
+            removed: boolean;
+            updatedMs: number;
+            lastMsg?: IM.BaseDefine.MsgInfo | undefined;
+            static encode(message: IM.Message.SyncEntry.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.SyncEntry;
+        }
+
+        namespace SyncEntry {
+            interface $Properties {
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+                head: number;
+                read: number;
+                peerRead: number;
+                unread: number;
+                removed: boolean;
+                updatedMs: number;
+                lastMsg?: IM.BaseDefine.MsgInfo.$Properties | undefined;
+            }
+        }
+
+        class IMError {
+            constructor(properties?: IM.Message.IMError.$Properties);
+            commandId: number;
+            seq: number;
+            code: string;
+            text?: string | undefined;
+            retryAfterMs?: number | undefined;
+            field?: string | undefined;
+            static encode(message: IM.Message.IMError.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Message.IMError;
+        }
+
+        namespace IMError {
+            interface $Properties {
+                commandId: number;
+                seq: number;
+                code: string;
+                text?: string | undefined;
+                retryAfterMs?: number | undefined;
+                field?: string | undefined;
+            }
+        }
     }
 
     namespace Other {

@@ -12383,6 +12383,511 @@ export const IM = $root.IM = (() => {
             return IMGetMsgByIdRsp;
         })();
 
+        Message.IMSyncReq = (function() {
+
+            const IMSyncReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMSyncReq.prototype.userId = 0;
+
+            IMSyncReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint32(message.userId);
+                if (message.cursor != null && $Object.hasOwnProperty.call(message, "cursor"))
+                    writer.uint32(18).bytes(message.cursor);
+                if (message.limit != null && $Object.hasOwnProperty.call(message, "limit"))
+                    writer.uint32(24).uint32(message.limit);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMSyncReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Message.IMSyncReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.userId = reader.uint32();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.cursor = reader.bytes();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.limit = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "userId"))
+                    throw $util.ProtocolError("missing required 'userId'", { instance: message });
+                return message;
+            };
+
+            return IMSyncReq;
+        })();
+
+        Message.IMSyncRsp = (function() {
+
+            const IMSyncRsp = function (properties) {
+                this.entryList = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMSyncRsp.prototype.userId = 0;
+            IMSyncRsp.prototype.entryList = $util.emptyArray;
+            IMSyncRsp.prototype.done = false;
+            IMSyncRsp.prototype.tooOld = false;
+
+            IMSyncRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint32(message.userId);
+                if (message.entryList != null && message.entryList.length)
+                    for (let i = 0; i < message.entryList.length; ++i)
+                        $root.IM.Message.SyncEntry.encode(message.entryList[i], writer.uint32(18).fork(), _depth + 1).ldelim();
+                if (message.cursor != null && $Object.hasOwnProperty.call(message, "cursor"))
+                    writer.uint32(26).bytes(message.cursor);
+                writer.uint32(32).bool(message.done);
+                writer.uint32(40).bool(message.tooOld);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMSyncRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Message.IMSyncRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.userId = reader.uint32();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.entryList && message.entryList.length))
+                                message.entryList = [];
+                            message.entryList.push($root.IM.Message.SyncEntry.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.cursor = reader.bytes();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.done = reader.bool();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.tooOld = reader.bool();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "userId"))
+                    throw $util.ProtocolError("missing required 'userId'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "done"))
+                    throw $util.ProtocolError("missing required 'done'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "tooOld"))
+                    throw $util.ProtocolError("missing required 'tooOld'", { instance: message });
+                return message;
+            };
+
+            return IMSyncRsp;
+        })();
+
+        Message.SyncEntry = (function() {
+
+            const SyncEntry = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            SyncEntry.prototype.sessionType = 1;
+            SyncEntry.prototype.sessionId = 0;
+            SyncEntry.prototype.head = 0;
+            SyncEntry.prototype.read = 0;
+            SyncEntry.prototype.peerRead = 0;
+            SyncEntry.prototype.unread = 0;
+            SyncEntry.prototype.removed = false;
+            SyncEntry.prototype.updatedMs = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            SyncEntry.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).int32(message.sessionType);
+                writer.uint32(16).uint32(message.sessionId);
+                writer.uint32(24).uint32(message.head);
+                writer.uint32(32).uint32(message.read);
+                writer.uint32(40).uint32(message.peerRead);
+                writer.uint32(48).uint32(message.unread);
+                writer.uint32(56).bool(message.removed);
+                writer.uint32(64).uint64(message.updatedMs);
+                if (message.lastMsg != null && $Object.hasOwnProperty.call(message, "lastMsg"))
+                    $root.IM.BaseDefine.MsgInfo.encode(message.lastMsg, writer.uint32(74).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            SyncEntry.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Message.SyncEntry();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.IM.BaseDefine.SessionType[value] !== $undefined)
+                                message.sessionType = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.sessionId = reader.uint32();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.head = reader.uint32();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.read = reader.uint32();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.peerRead = reader.uint32();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 0)
+                                break;
+                            message.unread = reader.uint32();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                break;
+                            message.removed = reader.bool();
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 0)
+                                break;
+                            message.updatedMs = reader.uint64();
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 2)
+                                break;
+                            message.lastMsg = $root.IM.BaseDefine.MsgInfo.decode(reader, reader.size(), $undefined, _depth + 1, message.lastMsg);
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "sessionType"))
+                    throw $util.ProtocolError("missing required 'sessionType'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "sessionId"))
+                    throw $util.ProtocolError("missing required 'sessionId'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "head"))
+                    throw $util.ProtocolError("missing required 'head'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "read"))
+                    throw $util.ProtocolError("missing required 'read'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "peerRead"))
+                    throw $util.ProtocolError("missing required 'peerRead'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "unread"))
+                    throw $util.ProtocolError("missing required 'unread'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "removed"))
+                    throw $util.ProtocolError("missing required 'removed'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "updatedMs"))
+                    throw $util.ProtocolError("missing required 'updatedMs'", { instance: message });
+                return message;
+            };
+
+            return SyncEntry;
+        })();
+
+        Message.IMError = (function() {
+
+            const IMError = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMError.prototype.commandId = 0;
+            IMError.prototype.seq = 0;
+            IMError.prototype.code = "";
+
+            IMError.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint32(message.commandId);
+                writer.uint32(16).uint32(message.seq);
+                writer.uint32(26).string(message.code);
+                if (message.text != null && $Object.hasOwnProperty.call(message, "text"))
+                    writer.uint32(34).string(message.text);
+                if (message.retryAfterMs != null && $Object.hasOwnProperty.call(message, "retryAfterMs"))
+                    writer.uint32(40).uint32(message.retryAfterMs);
+                if (message.field != null && $Object.hasOwnProperty.call(message, "field"))
+                    writer.uint32(50).string(message.field);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMError.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Message.IMError();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.commandId = reader.uint32();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.seq = reader.uint32();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.code = reader.string();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            message.text = reader.string();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.retryAfterMs = reader.uint32();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            message.field = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "commandId"))
+                    throw $util.ProtocolError("missing required 'commandId'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "seq"))
+                    throw $util.ProtocolError("missing required 'seq'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "code"))
+                    throw $util.ProtocolError("missing required 'code'", { instance: message });
+                return message;
+            };
+
+            return IMError;
+        })();
+
         return Message;
     })();
 

@@ -90,6 +90,7 @@ export async function changeMember(
       ? await join(ctx, group, wanted)
       : await ctx.groups.leave(groupId, wanted);
   if (changed.length === 0) return refused;
+  await ctx.conversations.touch(changed, groupConversation(groupId));
   const after = await ctx.groups.get(groupId);
   return { ...refused, resultCode: 0, curUserIdList: after?.memberIds ?? [], chgUserIdList: changed };
 }

@@ -181,7 +181,8 @@ function fitting(messages: readonly Message[]): readonly Message[] {
   });
 }
 
-function msgInfo(message: Message): IM.BaseDefine.MsgInfo.$Properties {
+/** A stored message as clients get it. */
+export function msgInfo(message: Message): IM.BaseDefine.MsgInfo.$Properties {
   return {
     msgId: message.msgId,
     fromSessionId: message.senderId,

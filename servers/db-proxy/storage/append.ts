@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import pg from 'pg';
-import { bucketOf, groupOf, isGroupConversation, userBucketOf, usersOf } from '../../../common/conversation.js';
+import { bucketOf, groupOf, isGroupConversation, usersOf } from '../../../common/conversation.js';
 import { ImError } from '../../../common/errors.js';
 import type { Logger } from '../../../common/log.js';
 import type { DataKeys } from './data-keys.js';
 import { bucketsElsewhere, clientConfig, isUnavailable, isUniqueViolation } from './database.js';
+import type { Outbox } from './outbox.js';
 import type { Shard, Shards } from './shards.js';
+import { hourOf, type UserLists } from './user-lists.js';
 
 /**
  * Storing messages: durable, numbered without holes, in batches that form by themselves.
@@ -86,11 +88,13 @@ export class Append {
     keys: DataKeys,
     membership: Membership,
     limits: AppendLimits,
+    outbox: Outbox,
+    lists: UserLists,
     counters: AppendCounters,
     log: Logger,
   ) {
     const elsewhere = (items: Item[]) => this.#stall(items);
-    this.#parts = { shards, keys, membership, limits, counters, log, elsewhere };
+    this.#parts = { shards, keys, membership, limits, outbox, lists, counters, log, elsewhere };
   }
 
   /**
@@ -169,6 +173,8 @@ interface Item extends Draft {
 interface Head {
   id: number;
   timeMs: number;
+  /** The hour for which its users' lists were touched last. */
+  listedHour: number;
 }
 
 interface LaneParts {
@@ -178,6 +184,8 @@ interface LaneParts {
   readonly limits: AppendLimits;
   readonly counters: AppendCounters;
   readonly log: Logger;
+  readonly lists: UserLists;
+  readonly outbox: Outbox;
   elsewhere(items: Item[]): void;
 }
 
@@ -295,6 +303,7 @@ class Lane {
     const client = await this.#connected();
     const allowed = await this.#refuse(batch);
     await this.#learnHeads(client, allowed);
+    await this.#list(allowed);
     const fresh = suspect ? await this.#answerRepeated(client, allowed) : allowed;
     if (fresh.length === 0) return [];
     const started = performance.now();
@@ -338,14 +347,13 @@ class Lane {
   }
 
   /**
-   * Makes sure that the conversations exist, and knows their heads. A single conversation is first put on its two
-   * users' lists (in their buckets, so never in one transaction with it): a crash in between leaves a list entry
-   * without messages, which nobody sees, and never messages that nobody finds.
+   * Makes sure that the conversations exist, and knows their heads. The first message of a single conversation is only
+   * stored when it is on its two users' lists (in their buckets, so never in one transaction with it): a crash in
+   * between leaves a list entry without messages, which nobody sees, and never messages that nobody finds.
    */
   async #learnHeads(client: pg.Client, batch: Item[]): Promise<void> {
     const unknown = [...new Set(batch.map((item) => item.conversationId))].filter((id) => !this.#heads.has(id));
     if (unknown.length === 0) return;
-    await this.#list(unknown.filter((id) => !isGroupConversation(id)));
     const where = [unknown.map(bucketOf), unknown.map(String)];
     await client.query({
       name: 'conversations-make',
@@ -361,32 +369,25 @@ class Lane {
                join shard.conversation c on c.bucket = w.bucket and c.id = w.id`,
       values: where,
     });
-    for (const row of rows) this.#heads.set(row.id, { id: row.head, timeMs: Number(row.head_time_ms) });
+    for (const row of rows) this.#heads.set(row.id, { id: row.head, timeMs: Number(row.head_time_ms), listedHour: 0 });
     this.#forgetSome(batch);
   }
 
-  #list(conversations: bigint[]): Promise<void> {
-    const entries = conversations.flatMap((id) =>
-      usersOf(id).map((userId) => ({ bucket: userBucketOf(userId), userId, id })),
+  /** Both users' lists have the conversation, with this hour as its last active one. */
+  async #list(batch: readonly Item[]): Promise<void> {
+    const nowMs = Date.now();
+    const hour = hourOf(nowMs);
+    const singles = new Set(batch.map((item) => item.conversationId).filter((id) => !isGroupConversation(id)));
+    const stale = [...singles].filter((id) => this.#heads.get(id)?.listedHour !== hour);
+    if (stale.length === 0) return;
+    await this.#parts.lists.touch(
+      stale.flatMap((id) => usersOf(id).map((userId) => ({ userId, id }))),
+      nowMs,
     );
-    const { shards } = this.#parts;
-    return shards.settled(async () => {
-      for (const [shard, part] of shards.split(entries, (entry) => entry.bucket)) {
-        await shard.pool.query({
-          name: 'user-conversations-add',
-          text: `with fence as materialized (select shard.writable($4::smallint[]) as open)
-                 insert into shard.user_conversation (bucket, user_id, conversation_id)
-                 select w.bucket, w.user_id, w.id from unnest($1::smallint[], $2::int[], $3::bigint[]) as w (bucket, user_id, id), fence
-                  where fence.open on conflict do nothing`,
-          values: [
-            part.map((entry) => entry.bucket),
-            part.map((entry) => entry.userId),
-            part.map((entry) => String(entry.id)),
-            distinct(part.map((entry) => entry.bucket)),
-          ],
-        });
-      }
-    });
+    for (const id of stale) {
+      const head = this.#heads.get(id);
+      if (head !== undefined) head.listedHour = hour;
+    }
   }
 
   #forgetSome(batch: Item[]): void {
@@ -443,10 +444,16 @@ class Lane {
   /** @returns the conversations whose heads were where they were expected; the others' messages were not stored. */
   async #insert(client: pg.Client, numbered: Numbered[]): Promise<Set<bigint>> {
     const heads = movesOf(numbered);
+    const consumers = await this.#parts.outbox.consumers();
     const { rows } = await client.query<{ id: bigint }>({
       name: 'messages-append',
       text: APPEND,
-      values: [...headColumns(heads), ...messageColumns(numbered), distinct(heads.map((move) => move.bucket))],
+      values: [
+        ...headColumns(heads),
+        ...messageColumns(numbered),
+        distinct(heads.map((move) => move.bucket)),
+        consumers,
+      ],
     });
     return new Set(rows.map((row) => row.id));
   }
@@ -528,6 +535,12 @@ with fence as materialized (
    where n.conversation_id >= ${1n << 62n}
    group by 1, 2, 3
   on conflict (bucket, conversation_id, user_id) do update set read_id = greatest(group_read.read_id, excluded.read_id)
+), effects as (
+  insert into shard.outbox (bucket, consumer, conversation_id, msg_id)
+  select moved.bucket, consumer, moved.id, n.msg_id
+    from unnest($8::bigint[], $9::int[]) as n (conversation_id, msg_id)
+    join moved on moved.id = n.conversation_id
+   cross join unnest($18::smallint[]) as consumer
 )
 select id from moved`;
 

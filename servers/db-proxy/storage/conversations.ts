@@ -9,6 +9,7 @@ import {
 import type { Groups } from './groups.js';
 import type { Message, MessageRow, Messages } from './messages.js';
 import type { Shard, Shards } from './shards.js';
+import { hourOf, type UserLists } from './user-lists.js';
 
 /** A conversation as one user has it. */
 export interface MyConversation {
@@ -16,14 +17,37 @@ export interface MyConversation {
   /** The newest msg_id. */
   readonly head: number;
   readonly headTimeMs: number;
+  /** Up to here he has read. */
+  readonly read: number;
+  /** Up to here the other one has read; 0 in groups. */
+  readonly peerRead: number;
   /** Messages after his read position; his own count as read. */
   readonly unread: number;
-  readonly last: Message;
+  /** Not on his list: removed, or a group that he is not in any more. */
+  readonly removed: boolean;
+  /** Undefined when he may not see it. */
+  readonly last: Message | undefined;
 }
+
+export type Listing = MyConversation & { readonly last: Message };
 
 export interface ReadResult {
   readonly readMsgId: number;
   readonly moved: boolean;
+}
+
+/** Where a page of the conversations that changed begins. */
+export interface ChangedFrom {
+  /** Only what happened in this hour or later; see hourOf. */
+  readonly hour: number;
+  /** Behind this one, in the order of the pages. */
+  readonly after: { readonly active: number; readonly id: bigint } | undefined;
+}
+
+export interface Changed {
+  readonly conversations: readonly MyConversation[];
+  /** Undefined: that was the last page. */
+  readonly next: ChangedFrom['after'];
 }
 
 interface Entry {
@@ -32,31 +56,107 @@ interface Entry {
   readonly hiddenTo: number;
   /** Counts as read whatever the read position says. */
   readonly readFrom: number;
+  /** The user may read it. */
+  readonly member: boolean;
 }
 
-type HeadRow = MessageRow & { readonly head: number; readonly head_time_ms: bigint; readonly read_id: number };
+type HeadRow = MessageRow & {
+  readonly id: bigint;
+  readonly head: number;
+  readonly head_time_ms: bigint;
+  readonly read_id: number;
+  readonly peer_read_id: number;
+  readonly hidden_to: number;
+};
+
+/** Conditions on the heads of conversations, $5 a number to compare with. */
+const NEWER_THAN = 'c.head > w.hidden_to and c.head_time_ms > $5';
+const UNREAD = 'c.head > w.hidden_to and c.head > r.read_id + $5';
+const ALL = '$5::bigint is not null';
+const NO_LIMIT = 2 ** 31 - 1;
 
 /** What users have of conversations: their lists, read positions, unread counts. Unread is computed, never counted up. */
 export class Conversations {
   readonly #shards: Shards;
   readonly #messages: Messages;
   readonly #groups: Groups;
+  readonly #lists: UserLists;
 
-  constructor(shards: Shards, messages: Messages, groups: Groups) {
+  constructor(shards: Shards, messages: Messages, groups: Groups, lists: UserLists) {
     this.#shards = shards;
     this.#messages = messages;
     this.#groups = groups;
+    this.#lists = lists;
   }
 
   /** With messages newer than `afterMs`, newest first, at most `limit`. */
-  async recent(userId: number, afterMs: number, limit: number): Promise<MyConversation[]> {
-    const found = await this.#heads(userId, 'c.head_time_ms > $5', afterMs);
-    return found.sort((a, b) => b.headTimeMs - a.headTimeMs || b.head - a.head).slice(0, limit);
+  async recent(userId: number, afterMs: number, limit: number): Promise<Listing[]> {
+    const found = await this.#heads(userId, await this.#entries(userId), NEWER_THAN, afterMs, limit);
+    return found.filter(isListing).sort(newestFirst).slice(0, limit);
   }
 
   /** Those with unread messages. */
-  async unread(userId: number): Promise<MyConversation[]> {
-    return (await this.#heads(userId, 'c.head > $5', 0)).filter((each) => each.unread > 0);
+  async unread(userId: number): Promise<Listing[]> {
+    const found = await this.#heads(userId, await this.#entries(userId), UNREAD, 0, NO_LIMIT);
+    return found.filter(isListing).sort(newestFirst);
+  }
+
+  /**
+   * The conversations in which something may have happened since then, a page at a time: those with the latest
+   * activity first, removed ones and groups he left included.
+   */
+  async changed(userId: number, from: ChangedFrom, limit: number): Promise<Changed> {
+    const memberships = await this.#groups.membershipsOf(userId);
+    const groups = new Map(memberships.map((each) => [groupConversation(each.groupId), each]));
+    const page = await this.#activePage(userId, from, limit);
+    const listed = new Map(page.map((row) => [row.conversation_id, row.hidden_to]));
+    // Groups are not put on lists by every message, so on the first page their heads are looked at as well.
+    const others = from.after === undefined ? [...groups.keys()].filter((id) => !listed.has(id)) : [];
+    const entry = (id: bigint, hiddenTo: number): Entry => {
+      const joined = groups.get(id)?.joinedMsgId ?? 0;
+      return {
+        id,
+        hiddenTo: Math.max(hiddenTo, joined),
+        readFrom: joined,
+        member: !isGroupConversation(id) || groups.has(id),
+      };
+    };
+    const onPage = page.map((row) => entry(row.conversation_id, row.hidden_to));
+    const [conversations, groupsToo] = await Promise.all([
+      this.#heads(userId, onPage, ALL, 0, NO_LIMIT),
+      this.#heads(
+        userId,
+        others.map((id) => entry(id, 0)),
+        NEWER_THAN,
+        from.hour * HOUR_MS - 1,
+        NO_LIMIT,
+      ),
+    ]);
+    const last = page.at(-1);
+    const next =
+      page.length < limit || last === undefined ? undefined : { active: last.active, id: last.conversation_id };
+    return { conversations: [...conversations, ...groupsToo].sort(newestFirst), next };
+  }
+
+  #activePage(userId: number, { hour, after }: ChangedFrom, limit: number): Promise<ActiveRow[]> {
+    return this.#shards.settled(async () => {
+      const { rows } = await this.#shards.ofUser(userId).pool.query<ActiveRow>({
+        name: 'user-conversations-active',
+        text: `select conversation_id, hidden_to, active from shard.user_conversation
+                where shard.readable(array[$1::smallint]) and bucket = $1 and user_id = $2 and active >= $3
+                  and (active, conversation_id) < ($4, $5) order by active desc, conversation_id desc limit $6`,
+        values: [userBucketOf(userId), userId, hour, after?.active ?? NO_LIMIT, String(after?.id ?? 0n), limit],
+      });
+      return rows;
+    });
+  }
+
+  /** Something happened for these users besides a message: they joined or left a group. */
+  touch(userIds: readonly number[], id: bigint): Promise<void> {
+    return this.#lists.touch(
+      userIds.map((userId) => ({ userId, id })),
+      Date.now(),
+    );
   }
 
   /** What was stored in any conversation of these users since then; by conversation, oldest first. */
@@ -99,9 +199,12 @@ export class Conversations {
 
   /** Moves the read position forward to `msgId`, never back; 0 or beyond the newest means everything. */
   async markRead(userId: number, id: bigint, msgId: number): Promise<ReadResult> {
-    return this.#shards.settled(() =>
+    const result = await this.#shards.settled(() =>
       isGroupConversation(id) ? this.#markGroupRead(userId, id, msgId) : this.#markSingleRead(userId, id, msgId),
     );
+    // A change of its own for the devices of both: the other one sees how far he is read.
+    if (result.moved) await this.touch(isGroupConversation(id) ? [userId] : usersOf(id), id);
+    return result;
   }
 
   /**
@@ -115,42 +218,51 @@ export class Conversations {
     return this.#shards.settled(async () => {
       const { rowCount } = await this.#shards.ofUser(userId).pool.query(
         `with fence as materialized (select shard.writable(array[$1::smallint]) as open)
-         insert into shard.user_conversation as mine (bucket, user_id, conversation_id, hidden_to)
-         select $1, $2, $3, $4 from fence where fence.open
-         on conflict (bucket, user_id, conversation_id) do update set hidden_to = excluded.hidden_to where mine.hidden_to < excluded.hidden_to`,
-        [userBucketOf(userId), userId, String(id), head],
+         insert into shard.user_conversation as mine (bucket, user_id, conversation_id, hidden_to, active)
+         select $1, $2, $3, $4, $5 from fence where fence.open
+         on conflict (bucket, user_id, conversation_id) do update set hidden_to = excluded.hidden_to, active = excluded.active
+          where mine.hidden_to < excluded.hidden_to`,
+        [userBucketOf(userId), userId, String(id), head, hourOf(Date.now())],
       );
       return rowCount === 1;
     });
   }
 
   /** The single conversations on the user's list and the groups he is in. */
-  async #entries(userId: number): Promise<Entry[]> {
-    const [listed, memberships] = await Promise.all([
-      this.#shards.ofUser(userId).pool.query<{ conversation_id: bigint; hidden_to: number }>({
-        name: 'user-conversations',
-        text: `select conversation_id, hidden_to from shard.user_conversation
-                where shard.readable(array[$1::smallint]) and bucket = $1 and user_id = $2`,
-        values: [userBucketOf(userId), userId],
-      }),
-      this.#groups.membershipsOf(userId),
-    ]);
-    const hidden = new Map(listed.rows.map((row) => [row.conversation_id, row.hidden_to]));
-    const singles = listed.rows
-      .filter((row) => !isGroupConversation(row.conversation_id))
-      .map((row) => ({ id: row.conversation_id, hiddenTo: row.hidden_to, readFrom: 0 }));
-    const groups = memberships.map(({ groupId, joinedMsgId }) => {
-      const id = groupConversation(groupId);
-      return { id, hiddenTo: Math.max(joinedMsgId, hidden.get(id) ?? 0), readFrom: joinedMsgId };
+  #entries(userId: number): Promise<Entry[]> {
+    return this.#shards.settled(async () => {
+      const [listed, memberships] = await Promise.all([
+        this.#shards.ofUser(userId).pool.query<{ conversation_id: bigint; hidden_to: number }>({
+          name: 'user-conversations',
+          text: `select conversation_id, hidden_to from shard.user_conversation
+                  where shard.readable(array[$1::smallint]) and bucket = $1 and user_id = $2`,
+          values: [userBucketOf(userId), userId],
+        }),
+        this.#groups.membershipsOf(userId),
+      ]);
+      const hidden = new Map(listed.rows.map((row) => [row.conversation_id, row.hidden_to]));
+      const singles = listed.rows
+        .filter((row) => !isGroupConversation(row.conversation_id))
+        .map((row) => ({ id: row.conversation_id, hiddenTo: row.hidden_to, readFrom: 0, member: true }));
+      const groups = memberships.map(({ groupId, joinedMsgId }) => {
+        const id = groupConversation(groupId);
+        return { id, hiddenTo: Math.max(joinedMsgId, hidden.get(id) ?? 0), readFrom: joinedMsgId, member: true };
+      });
+      return [...singles, ...groups];
     });
-    return [...singles, ...groups];
   }
 
-  #heads(userId: number, condition: string, value: number): Promise<MyConversation[]> {
+  /** Those of the entries that satisfy the condition, the newest `limit` of each shard. */
+  #heads(
+    userId: number,
+    entries: readonly Entry[],
+    condition: string,
+    value: number,
+    limit: number,
+  ): Promise<MyConversation[]> {
     return this.#shards.settled(async () => {
-      const entries = await this.#entries(userId);
       const parts = [...this.#shards.split(entries, (entry) => bucketOf(entry.id))];
-      const found = parts.map(([shard, part]) => this.#headsOn(shard, userId, part, condition, value));
+      const found = parts.map(([shard, part]) => this.#headsOn(shard, userId, part, condition, value, limit));
       return (await Promise.all(found)).flat();
     });
   }
@@ -161,17 +273,23 @@ export class Conversations {
     entries: readonly Entry[],
     condition: string,
     value: number,
+    limit: number,
   ): Promise<MyConversation[]> {
     const { rows } = await shard.pool.query<HeadRow>({
       name: `heads ${condition}`,
-      text: `select c.head, c.head_time_ms, m.conversation_id, m.msg_id, m.sender_id, m.msg_type, m.create_time_ms, m.key_id, m.sealed,
-                    case when c.id >= ${1n << 62n} then greatest(coalesce(g.read_id, 0), w.read_from)
-                         when c.id >> 32 = $6 then c.low_read else c.high_read end as read_id
-               from unnest($1::smallint[], $2::bigint[], $3::int[], $4::int[]) as w (bucket, id, hidden_to, read_from)
-               join shard.conversation c on c.bucket = w.bucket and c.id = w.id and c.head > w.hidden_to
-               join shard.message m on m.bucket = c.bucket and m.conversation_id = c.id and m.msg_id = c.head
-               left join shard.group_read g on g.bucket = c.bucket and g.conversation_id = c.id and g.user_id = $6
-              where shard.readable($7::smallint[]) and ${condition}`,
+      text: `select h.*, m.msg_id, m.sender_id, m.msg_type, m.create_time_ms, m.key_id, m.sealed
+               from (select c.bucket, c.id, c.id as conversation_id, c.head, c.head_time_ms, w.hidden_to, r.read_id, r.peer_read_id
+                       from unnest($1::smallint[], $2::bigint[], $3::int[], $4::int[]) as w (bucket, id, hidden_to, read_from)
+                       join shard.conversation c on c.bucket = w.bucket and c.id = w.id
+                       left join shard.group_read g on g.bucket = c.bucket and g.conversation_id = c.id and g.user_id = $6
+                      cross join lateral (select
+                              case when c.id >= ${1n << 62n} then greatest(coalesce(g.read_id, 0), w.read_from)
+                                   when c.id >> 32 = $6 then c.low_read else c.high_read end as read_id,
+                              case when c.id >= ${1n << 62n} then 0
+                                   when c.id >> 32 = $6 then c.high_read else c.low_read end as peer_read_id) r
+                      where shard.readable($7::smallint[]) and ${condition}
+                      order by c.head_time_ms desc, c.head desc limit $8) h
+               left join shard.message m on m.bucket = h.bucket and m.conversation_id = h.id and m.msg_id = h.head`,
       values: [
         entries.map((e) => bucketOf(e.id)),
         entries.map((e) => String(e.id)),
@@ -180,15 +298,25 @@ export class Conversations {
         value,
         userId,
         distinct(entries.map((e) => bucketOf(e.id))),
+        limit,
       ],
     });
-    return rows.map((row) => ({
-      id: row.conversation_id,
-      head: row.head,
+    const members = new Map(entries.map((entry) => [entry.id, entry.member]));
+    return rows.map((row) => this.#mine(row, members.get(row.id) === true));
+  }
+
+  #mine(row: HeadRow, member: boolean): MyConversation {
+    const removed = !member || row.head <= row.hidden_to;
+    return {
+      id: row.id,
+      head: member ? row.head : 0,
       headTimeMs: Number(row.head_time_ms),
-      unread: Math.max(0, row.head - row.read_id),
-      last: this.#messages.opened(row),
-    }));
+      read: row.read_id,
+      peerRead: row.peer_read_id,
+      unread: removed ? 0 : Math.max(0, row.head - row.read_id),
+      removed,
+      last: removed || row.msg_id === null ? undefined : this.#messages.opened(row),
+    };
   }
 
   async #markSingleRead(userId: number, id: bigint, msgId: number): Promise<ReadResult> {
@@ -241,4 +369,20 @@ export class Conversations {
 
 function distinct(buckets: readonly number[]): number[] {
   return [...new Set(buckets)];
+}
+
+interface ActiveRow {
+  readonly conversation_id: bigint;
+  readonly hidden_to: number;
+  readonly active: number;
+}
+
+const HOUR_MS = 3_600_000;
+
+function isListing(conversation: MyConversation): conversation is Listing {
+  return conversation.last !== undefined;
+}
+
+function newestFirst(a: MyConversation, b: MyConversation): number {
+  return b.headTimeMs - a.headTimeMs || b.head - a.head;
 }

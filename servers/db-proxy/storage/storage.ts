@@ -10,8 +10,10 @@ import { Groups } from './groups.js';
 import { readMasterKey } from './master-key.js';
 import { Messages } from './messages.js';
 import { migrate } from './migrations.js';
+import { Outbox } from './outbox.js';
 import { Passwords } from './passwords.js';
 import { Shards } from './shards.js';
+import { UserLists } from './user-lists.js';
 import { Users } from './users.js';
 
 export type StorageSettings = Pick<
@@ -43,7 +45,9 @@ export async function openStorage(settings: StorageSettings, log: Logger, counte
     existing: (ids: readonly number[]) => users.existing(ids),
     members: (pairs: readonly { groupId: number; userId: number }[]) => groups.members(pairs),
   };
-  const append = new Append(shards, keys, membership, settings, counters, log);
+  const outbox = new Outbox(meta, shards);
+  const lists = new UserLists(shards);
+  const append = new Append(shards, keys, membership, settings, outbox, lists, counters, log);
   return {
     users,
     groups,
@@ -52,7 +56,9 @@ export async function openStorage(settings: StorageSettings, log: Logger, counte
     departments: new Departments(meta),
     devices: new Devices(meta),
     passwords: new Passwords(meta),
-    conversations: new Conversations(shards, messages, groups),
+    conversations: new Conversations(shards, messages, groups, lists),
+    outbox,
+    shards,
     async close() {
       await append.close();
       await shards.close();

@@ -58,13 +58,19 @@ export function userListParts(session: Session, reply: Frame): Buffer[] | undefi
   if (session.clientType !== ClientType.CLIENT_TYPE_ANDROID || reply.bytes.length <= ANDROID_FRAME_SIZE_MAX)
     return undefined;
   const { userId, latestUpdateTime, userList } = buddy.allUsers.reply.codec.decode(reply.body);
-  const parts = Math.ceil((reply.bytes.length - HEADER_SIZE) / (ANDROID_FRAME_SIZE_MAX / 2));
-  const size = Math.ceil(userList.length / parts);
-  return Array.from({ length: parts }, (_, part) =>
-    encodeFrame(buddy.allUsers.reply, 0, {
-      userId,
-      latestUpdateTime,
-      userList: userList.slice(part * size, (part + 1) * size),
-    }),
-  );
+  const parts: IM.BaseDefine.UserInfo[][] = [];
+  let left = 0;
+  for (const user of userList) {
+    const size = IM.BaseDefine.UserInfo.encode(user).len + ENTRY_EXTRA;
+    if (size > left) {
+      parts.push([]);
+      left = ANDROID_FRAME_SIZE_MAX - HEADER_SIZE - ENTRY_EXTRA * 2; // the two numbers in front
+    }
+    parts.at(-1)!.push(user);
+    left -= size;
+  }
+  return parts.map((part) => encodeFrame(buddy.allUsers.reply, 0, { userId, latestUpdateTime, userList: part }));
 }
+
+/** Tag and length of an entry, at most. */
+const ENTRY_EXTRA = 6;

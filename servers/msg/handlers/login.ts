@@ -1,13 +1,18 @@
 import { seconds } from '../../../common/clock.js';
 import { ImError } from '../../../common/errors.js';
+import { FRAME_SIZE_MAX } from '../../../common/limits.js';
 import { encodeFrame } from '../../../common/pdu/command.js';
 import { cluster, login, server } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
+import { type Capability, grantedOf } from '../capabilities.js';
 import type { MsgContext } from '../context.js';
 import { classOf, type Session } from '../session.js';
 
 const { ResultType, KickReasonType, ClientType } = IM.BaseDefine;
 const { DeviceClass } = IM.Cluster;
+
+/** What we wish of clients that let us say so: often enough to find dead connections, seldom enough for a battery. */
+const HEARTBEAT_S = 30;
 
 /** Shown to people by TeamTalk clients, so in the words they know. */
 const TEXT = { ok: '成功', down: '服务端异常' } as const;
@@ -45,7 +50,8 @@ async function begin(
   if (session.state !== 'verifying') return; // gone while we were asking
   const { userId } = userInfo;
   const { clientType } = asked;
-  session.begin({ userId, clientType, clientVersion: asked.clientVersion ?? '' }, ctx.clock.nowMs());
+  const capabilities = grantedOf(asked.capabilities);
+  session.begin({ userId, clientType, clientVersion: asked.clientVersion ?? '', capabilities }, ctx.clock.nowMs());
   kickOlder(ctx, session);
   await ctx.routes.begin(ctx.sessions.add(session));
   // Asked only now: a change of members from here on reaches us as an event, one before is in the answer.
@@ -65,10 +71,21 @@ async function begin(
     resultString: TEXT.ok,
     onlineStatus: asked.onlineStatus,
     userInfo,
+    ...(capabilities.size === 0 ? {} : extras(ctx, capabilities)),
   };
   session.send(encodeFrame(login.enter.reply, seq, result));
   ctx.counters.logins.inc({ result: 'ok' });
   ctx.routes.presence(session, true);
+}
+
+/** For clients that asked for more than the stock protocol. */
+function extras(ctx: MsgContext, granted: ReadonlySet<Capability>): Partial<IM.Login.IMLoginRes.$Properties> {
+  return {
+    capabilities: [...granted],
+    serverTimeMs: ctx.clock.nowMs(),
+    heartbeatS: HEARTBEAT_S,
+    frameSizeMax: FRAME_SIZE_MAX,
+  };
 }
 
 function refuse(

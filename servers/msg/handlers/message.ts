@@ -1,6 +1,6 @@
 import { v7 as uuidV7 } from 'uuid';
 import { seconds } from '../../../common/clock.js';
-import { bucketOf, groupConversation, isUserId, singleConversation } from '../../../common/conversation.js';
+import { bucketOf, groupConversation, isGroupId, isUserId, singleConversation } from '../../../common/conversation.js';
 import { ImError } from '../../../common/errors.js';
 import { MESSAGE_SIZE_MAX } from '../../../common/limits.js';
 import { encodeFrame } from '../../../common/pdu/command.js';
@@ -15,6 +15,9 @@ const { SessionType, MsgType } = IM.BaseDefine;
 
 /** How far the clocks of two of our machines may be apart. */
 const CLOCKS_APART_MS = 1_000;
+const SEND_ID_SIZE = 16;
+/** When a refused client may come again: about as long as a restarted db-proxy takes. */
+const RETRY_AFTER_MS = 1_000;
 
 /**
  * A client says something. Stored first, told second: nobody hears of a message that could still be lost.
@@ -24,8 +27,8 @@ const CLOCKS_APART_MS = 1_000;
 export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session: Session, seq: number): Promise<void> {
   const isGroup = isGroupType(draft.msgType);
   const to = draft.toSessionId;
-  const why = refusal(draft, session, isGroup);
-  if (why !== undefined) return ctx.counters.unacked.inc({ why });
+  const wrong = refusal(draft, session, isGroup);
+  if (wrong !== undefined) return refuse(ctx, session, seq, wrong);
   session.pace ??= new Pace(ctx.sendsPerSecond);
   const turn = session.pace.turn(performance.now());
   if (turn !== undefined) {
@@ -34,8 +37,7 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   }
   const startedMs = ctx.clock.ticksMs();
   const startedWallMs = ctx.clock.nowMs();
-  session.recentSends ??= new RecentSends();
-  const sendId = session.recentSends.recall(seq, to, draft.msgType, draft.msgData, startedMs, freshSendId);
+  const sendId = sendIdOf(draft, session, seq, startedMs);
   const sessionType = isGroup ? SessionType.SESSION_TYPE_GROUP : SessionType.SESSION_TYPE_SINGLE;
   const conversationId = isGroup ? groupConversation(to) : singleConversation(session.userId, to);
   let stored: IM.Cluster.IMStoreMsgRsp;
@@ -57,11 +59,11 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
     if (!(error instanceof ImError)) throw error;
     // Stored or not, nobody knows; if it is, its receivers shall have it.
     if (error.retry) ctx.reconcile.everywhereSince(startedWallMs);
-    return ctx.counters.unacked.inc({ why: error.code });
+    return refuse(ctx, session, seq, error);
   }
-  session.send(
-    encodeFrame(message.ack, seq, { userId: session.userId, sessionId: to, msgId: stored.msgId, sessionType }),
-  );
+  const ack = { userId: session.userId, sessionId: to, msgId: stored.msgId, sessionType };
+  const more = { sendId, createTimeMs: stored.createTimeMs, duplicate: stored.duplicate };
+  session.send(encodeFrame(message.ack, seq, session.may('ack2') ? { ...ack, ...more } : ack));
   ctx.counters.acked.inc();
   ctx.counters.ackTime.observe((ctx.clock.ticksMs() - startedMs) / 1000);
   if (!ctx.deliveries.first(conversationId, stored.msgId)) return;
@@ -77,20 +79,47 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   else deliverToUsers(ctx, [to, session.userId], frame, session, stored.msgId);
 }
 
+/** The client's own, when it may have one; else one of ours, the same for a resend of the same message. */
+function sendIdOf(draft: IM.Message.IMMsgData, session: Session, seq: number, nowMs: number): Uint8Array {
+  if (draft.sendId !== undefined && session.may('ack2')) return draft.sendId;
+  session.recentSends ??= new RecentSends();
+  return session.recentSends.recall(seq, draft.toSessionId, draft.msgType, draft.msgData, nowMs, freshSendId);
+}
+
+/** No ack. A client that may hear why does. */
+function refuse(ctx: MsgContext, session: Session, seq: number, error: ImError): void {
+  ctx.counters.unacked.inc({ why: error.code });
+  if (!session.may('err1')) return;
+  const retryAfterMs = error.retry ? RETRY_AFTER_MS : undefined;
+  session.send(
+    encodeFrame(message.error, seq, {
+      commandId: message.data.id,
+      seq,
+      code: error.code,
+      text: error.detail,
+      retryAfterMs,
+    }),
+  );
+}
+
 function isGroupType(msgType: IM.BaseDefine.MsgType): boolean {
   return msgType === MsgType.MSG_TYPE_GROUP_TEXT || msgType === MsgType.MSG_TYPE_GROUP_AUDIO;
 }
 
-function refusal(draft: IM.Message.IMMsgData, session: Session, isGroup: boolean): string | undefined {
-  if (draft.msgData.length === 0) return 'empty';
-  if (draft.msgData.length > MESSAGE_SIZE_MAX) return 'too-large';
-  if (!isGroup && draft.toSessionId === session.userId) return 'to-oneself';
-  if (!isUserId(draft.toSessionId)) return 'no-such-receiver';
+function refusal(draft: IM.Message.IMMsgData, session: Session, isGroup: boolean): ImError | undefined {
+  const { length } = draft.msgData;
+  if (length === 0 || length > MESSAGE_SIZE_MAX)
+    return new ImError('BAD_REQUEST', `msg_data of ${length} bytes, 1 to ${MESSAGE_SIZE_MAX} are allowed`);
+  if (draft.sendId !== undefined && draft.sendId.length !== SEND_ID_SIZE)
+    return new ImError('BAD_REQUEST', `send_id of ${draft.sendId.length} bytes instead of ${SEND_ID_SIZE}`);
+  if (!isGroup && draft.toSessionId === session.userId) return new ImError('NOT_ALLOWED', 'a message to oneself');
+  if (!(isGroup ? isGroupId(draft.toSessionId) : isUserId(draft.toSessionId)))
+    return new ImError('NO_SUCH_USER', 'no such receiver');
   return undefined;
 }
 
 function freshSendId(): Uint8Array {
-  return uuidV7({}, new Uint8Array(16));
+  return uuidV7({}, new Uint8Array(SEND_ID_SIZE));
 }
 
 /**

@@ -72,11 +72,27 @@ create table shard.group_read (
   primary key (bucket, conversation_id, user_id)
 ) with (fillfactor = 70);
 
--- The conversations of a user, in the bucket of the user. Written once, when the conversation first appears for him.
+-- The conversations of a user, in the bucket of the user. Written when a conversation first appears for him, and then
+-- at most once an hour: `active` is the last hour (hours since 1970) in which something happened there, so that a
+-- device that comes back looks at the few that may have changed and not at all of them.
 create table shard.user_conversation (
   bucket          smallint not null, -- of the user
   user_id         integer  not null,
   conversation_id bigint   not null,
   hidden_to       integer  not null default 0, -- removed from the list until a message after this one
+  active          integer  not null default 0,
   primary key (bucket, user_id, conversation_id)
 );
+create index user_conversation_active on shard.user_conversation (bucket, user_id, active);
+
+-- What is to be done because of a message, for everybody who registered for it (meta.outbox_consumer): written in the
+-- message's own transaction, taken away when it is done. Done at least once, never lost.
+create table shard.outbox (
+  bucket          smallint not null,
+  consumer        smallint not null,
+  conversation_id bigint   not null,
+  msg_id          integer  not null,
+  claimed_until   timestamptz, -- somebody is at it until then
+  primary key (bucket, consumer, conversation_id, msg_id)
+);
+create index outbox_consumer on shard.outbox (consumer, conversation_id, msg_id);

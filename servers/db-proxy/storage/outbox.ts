@@ -1,0 +1,103 @@
+import type pg from 'pg';
+import { bucketOf } from '../../../common/conversation.js';
+import type { Shards } from './shards.js';
+
+/** Something to be done because of a message. */
+export interface Effect {
+  readonly conversationId: bigint;
+  readonly msgId: number;
+}
+
+/** How long a db-proxy may go on without knowing of a new consumer. */
+const CONSUMERS_MS = 2_000;
+
+/**
+ * The outbox: for each consumer (push, webhooks, search) a row per message, written in the message's transaction.
+ * Without consumers nothing is written. A consumer claims rows for a while, does what they ask for, and says so; a
+ * claim that runs out is open to others again, so an effect may happen twice and never not at all.
+ */
+export class Outbox {
+  readonly #meta: pg.Pool;
+  readonly #shards: Shards;
+  #consumers: readonly number[] = [];
+  #readMs = Number.NEGATIVE_INFINITY;
+
+  constructor(meta: pg.Pool, shards: Shards) {
+    this.#meta = meta;
+    this.#shards = shards;
+  }
+
+  /** From now on every message has a row for this consumer; up to two seconds later on other db-proxies. */
+  async register(name: string): Promise<number> {
+    await this.#meta.query('insert into meta.outbox_consumer (name) values ($1) on conflict do nothing', [name]);
+    this.#readMs = Number.NEGATIVE_INFINITY;
+    const { rows } = await this.#meta.query<{ id: number }>('select id from meta.outbox_consumer where name = $1', [
+      name,
+    ]);
+    return rows[0]!.id;
+  }
+
+  /** Nothing is written for it any more, and what is there goes. */
+  async unregister(consumer: number): Promise<void> {
+    await this.#meta.query('delete from meta.outbox_consumer where id = $1', [consumer]);
+    this.#readMs = Number.NEGATIVE_INFINITY;
+    for (const shard of this.#shards.all)
+      await shard.pool.query('delete from shard.outbox where consumer = $1', [consumer]);
+  }
+
+  /** Whom messages are written for at the moment. */
+  async consumers(): Promise<readonly number[]> {
+    if (performance.now() - this.#readMs > CONSUMERS_MS) {
+      const { rows } = await this.#meta.query<{ id: number }>({
+        name: 'outbox-consumers',
+        text: 'select id from meta.outbox_consumer order by id',
+      });
+      this.#consumers = rows.map((row) => row.id);
+      this.#readMs = performance.now();
+    }
+    return this.#consumers;
+  }
+
+  /** Up to `limit` effects per shard that nobody is at, for `leaseMs`; in the order of each conversation. */
+  async claim(consumer: number, limit: number, leaseMs: number): Promise<Effect[]> {
+    const parts = this.#shards.all.map(async ({ pool }) => {
+      const { rows } = await pool.query<{ conversation_id: bigint; msg_id: number }>({
+        name: 'outbox-claim',
+        text: `update shard.outbox o set claimed_until = now() + $3 * interval '1 millisecond'
+                 from (select bucket, conversation_id, msg_id from shard.outbox
+                        where consumer = $1 and (claimed_until is null or claimed_until < now())
+                        order by conversation_id, msg_id limit $2 for update skip locked) free
+                where o.bucket = free.bucket and o.consumer = $1 and o.conversation_id = free.conversation_id and o.msg_id = free.msg_id
+               returning o.conversation_id, o.msg_id`,
+        values: [consumer, limit, leaseMs],
+      });
+      return rows.map((row) => ({ conversationId: row.conversation_id, msgId: row.msg_id }));
+    });
+    const effects = (await Promise.all(parts)).flat();
+    return effects.sort((a, b) =>
+      a.conversationId === b.conversationId ? a.msgId - b.msgId : a.conversationId < b.conversationId ? -1 : 1,
+    );
+  }
+
+  /** These are done and need not be done again. */
+  async done(consumer: number, effects: readonly Effect[]): Promise<void> {
+    await this.#shards.settled(async () => {
+      for (const [shard, part] of this.#shards.split(effects, (effect) => bucketOf(effect.conversationId))) {
+        const buckets = part.map((effect) => bucketOf(effect.conversationId));
+        await shard.pool.query({
+          name: 'outbox-done',
+          text: `with fence as materialized (select shard.writable($5::smallint[]) as open)
+                 delete from shard.outbox o using fence, unnest($2::smallint[], $3::bigint[], $4::int[]) as w (bucket, conversation_id, msg_id)
+                  where fence.open and o.consumer = $1 and o.bucket = w.bucket and o.conversation_id = w.conversation_id and o.msg_id = w.msg_id`,
+          values: [
+            consumer,
+            buckets,
+            part.map((e) => String(e.conversationId)),
+            part.map((e) => e.msgId),
+            [...new Set(buckets)],
+          ],
+        });
+      }
+    });
+  }
+}

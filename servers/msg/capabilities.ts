@@ -1,0 +1,14 @@
+/**
+ * What newer clients may have beyond the stock protocol, each asked for by name in the log-in. A session that asked for
+ * nothing sees stock TeamTalk only, to the byte.
+ *
+ *   ack2   a message carries a send_id of the client's own, which makes sending it idempotent; its ack says more
+ *   err1   IMError where stock TeamTalk stays silent
+ *   sync1  IMSyncReq: one call that tells what has changed
+ */
+export const CAPABILITIES = ['ack2', 'err1', 'sync1'] as const;
+export type Capability = (typeof CAPABILITIES)[number];
+
+export function grantedOf(asked: readonly string[]): ReadonlySet<Capability> {
+  return new Set(CAPABILITIES.filter((each) => asked.includes(each)));
+}
