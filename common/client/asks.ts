@@ -47,13 +47,12 @@ export class Asks {
 
   /** @returns false when nobody waits for this frame: it is a push, or comes after its deadline. */
   answered(frame: Frame): boolean {
-    const key = keyOf(frame.command, frame.seq);
-    const asked = this.#asked.get(key);
-    if (asked === undefined) return false;
-    this.#asked.delete(key);
-    clearTimeout(asked.timer);
-    asked.resolve(frame);
-    return true;
+    return this.#settle(keyOf(frame.command, frame.seq), frame);
+  }
+
+  /** The question to which IMError is the answer. @returns false when nobody waits for it. */
+  refused(replyId: number, seq: number, error: Frame): boolean {
+    return this.#settle(keyOf(replyId, seq), error);
   }
 
   closed(reason: CloseReason): void {
@@ -62,6 +61,15 @@ export class Asks {
       resolve(reason);
     }
     this.#asked.clear();
+  }
+
+  #settle(key: number, frame: Frame): boolean {
+    const asked = this.#asked.get(key);
+    if (asked === undefined) return false;
+    this.#asked.delete(key);
+    clearTimeout(asked.timer);
+    asked.resolve(frame);
+    return true;
   }
 }
 

@@ -15,7 +15,7 @@ import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { seconds } from '../clock.js';
-import { ImError } from '../errors.js';
+import { ImError, isErrorCode } from '../errors.js';
 import { LINK_FRAME_SIZE_MAX } from '../limits.js';
 import { type CloseReason, Connection } from '../net/connection.js';
 import { type Ask, type Command, decodeBody, encodeFrame } from '../pdu/command.js';
@@ -66,14 +66,26 @@ export interface Credentials {
   readonly password: string;
   readonly clientVersion?: string;
   readonly onlineStatus?: IM.BaseDefine.UserStatType;
+  /** Beyond the stock protocol; default none. */
+  readonly capabilities?: readonly string[];
 }
 
 export interface AskOptions {
   readonly timeoutMs?: number;
   /** Default: the next free one of 1 to 0xfffe. */
   readonly seq?: number;
+  /** Of a message, 16 bytes: the same again is stored once. Needs the capability ack2. */
+  readonly sendId?: Uint8Array;
   /** Ask once more under the same seq when there is no answer by then, as Windows does with messages after 5 s. */
   readonly resendMs?: number;
+}
+
+/** A message that is stored. */
+export interface Sent {
+  readonly msgId: number;
+  /** With the capability ack2: when, in ms, and whether an earlier attempt had stored it. */
+  readonly createTimeMs: number | undefined;
+  readonly duplicate: boolean | undefined;
 }
 
 export interface ClientEvents {
@@ -107,6 +119,11 @@ const told: ReadonlyMap<number, Told> = new Map([
   on(buddy.removeSessionNotify, (client, it) => client.emit('sessionRemoved', it)),
   on(group.memberNotify, (client, it) => client.emit('groupChange', it)),
 ]);
+
+/** What IMError says, as the error it was. */
+function refusalOf({ code, text }: IM.Message.IMError): ImError {
+  return new ImError(isErrorCode(code) ? code : 'INTERNAL', text ?? code);
+}
 
 function on<Out>(command: Command<never, Out>, tell: (client: Client, it: Out) => void): readonly [number, Told] {
   const decodeFirst: Told = (client, body) => {
@@ -172,6 +189,7 @@ export class Client extends EventEmitter<ClientEvents> {
       onlineStatus: credentials.onlineStatus ?? UserStatType.USER_STATUS_ONLINE,
       clientType: this.clientType,
       clientVersion: credentials.clientVersion ?? 'sdk',
+      capabilities: credentials.capabilities ?? [],
     };
     const answer = await this.#askToEnter(request);
     if (answer.resultCode !== ResultType.REFUSE_REASON_NONE || answer.userInfo === undefined) {
@@ -258,12 +276,12 @@ export class Client extends EventEmitter<ClientEvents> {
    * @returns its id in the conversation: the message is stored
    * @throws ImError TIMEOUT when no ack came. It may be stored all the same; the wire has no word for a refusal.
    */
-  say(peerId: number, text: string, options: AskOptions = {}): Promise<{ readonly msgId: number }> {
+  say(peerId: number, text: string, options: AskOptions = {}): Promise<Sent> {
     return this.sendData(peerId, MsgType.MSG_TYPE_SINGLE_TEXT, encryptText(text), options);
   }
 
   /** Sends text to a group. Returns and throws as `say`. */
-  sayGroup(groupId: number, text: string, options: AskOptions = {}): Promise<{ readonly msgId: number }> {
+  sayGroup(groupId: number, text: string, options: AskOptions = {}): Promise<Sent> {
     return this.sendData(groupId, MsgType.MSG_TYPE_GROUP_TEXT, encryptText(text), options);
   }
 
@@ -273,11 +291,27 @@ export class Client extends EventEmitter<ClientEvents> {
     msgType: IM.BaseDefine.MsgType,
     msgData: Uint8Array,
     options: AskOptions = {},
-  ): Promise<{ readonly msgId: number }> {
+  ): Promise<Sent> {
     const createTime = seconds(Date.now()); // the server writes its own over it
-    const draft = { fromUserId: this.userId, toSessionId: toId, msgId: 0, createTime, msgType, msgData };
-    const { msgId } = await this.#request(message.data, message.ack, draft, options);
-    return { msgId };
+    const { sendId } = options;
+    const draft = { fromUserId: this.userId, toSessionId: toId, msgId: 0, createTime, msgType, msgData, sendId };
+    const { msgId, createTimeMs, duplicate } = await this.#request(message.data, message.ack, draft, options);
+    return { msgId, createTimeMs, duplicate };
+  }
+
+  /**
+   * What has changed since the cursor, all of it; needs the capability sync1.
+   * @throws ImError BAD_REQUEST when the cursor is too old: start without one
+   */
+  async sync(cursor?: Uint8Array): Promise<{ readonly entries: IM.Message.SyncEntry[]; readonly cursor: Uint8Array }> {
+    const entries: IM.Message.SyncEntry[] = [];
+    for (let from = cursor; ; ) {
+      const page = await this.ask(message.sync, { userId: this.userId, cursor: from });
+      if (page.tooOld || page.cursor === undefined) throw new ImError('BAD_REQUEST', 'the cursor is too old');
+      entries.push(...page.entryList);
+      from = page.cursor;
+      if (page.done) return { entries, cursor: from };
+    }
   }
 
   /**
@@ -410,6 +444,7 @@ export class Client extends EventEmitter<ClientEvents> {
     clearTimeout(again);
     if (outcome === 'late') throw new ImError('TIMEOUT', `no ${reply.name} within ${timeoutMs} ms`);
     if (typeof outcome === 'string') throw new ConnectionLost(outcome, `no ${reply.name} any more`);
+    if (outcome.command === message.error.id) throw refusalOf(decodeBody(message.error, outcome.body));
     return decodeBody(reply, outcome.body);
   }
 
@@ -417,6 +452,7 @@ export class Client extends EventEmitter<ClientEvents> {
     const frame = new Frame(Buffer.from(view.bytes)); // outlives this call: in answers, in lists, with listeners
     if (frame.command === login.enter.reply.id) this.#loginAnswered(frame);
     this.emit('frame', frame);
+    if (frame.command === message.error.id && this.#asks.refused(message.ack.id, frame.seq, frame)) return;
     if (this.#asks.answered(frame) || frame.command === other.heartbeat.id) return;
     if (this.#held !== undefined) this.#held.push(frame);
     else this.#tell(frame);

@@ -16,12 +16,24 @@ import { openStorage } from './storage/storage.js';
 export async function startDbProxy(settings: DbProxySettings, { name, log, metrics }: Surroundings): Promise<Running> {
   const stored = metrics.counter('messages_stored_total', 'Messages committed');
   const repeated = metrics.counter('messages_repeated_total', 'Messages asked again that were stored already');
+  const unopenable = metrics.counter(
+    'messages_unopenable_total',
+    'Messages shown as unreadable: key destroyed, or row damaged',
+  );
   const batchTime = metrics.timing('append_batch', 'Time of a commit of messages');
-  const storage = await openStorage(settings, log, {
-    stored: (messages) => stored.inc(messages),
-    repeated: (messages) => repeated.inc(messages),
-    batch: (seconds) => batchTime.observe(seconds),
+  const decided = metrics.counter('logins_decided_total', 'Log-ins by what decided them', ['by']);
+  const redisCalls = metrics.counter('redis_calls_total', 'Calls of Redis by how they ended', ['result']);
+  const counters = {
+    stored: (messages: number) => stored.inc(messages),
+    repeated: (messages: number) => repeated.inc(messages),
+    batch: (seconds: number) => batchTime.observe(seconds),
+    unopenable: () => unopenable.inc(),
+  };
+  const storage = await openStorage(settings, log, counters, {
+    decided: (by) => decided.inc({ by }),
+    redisCalled: (result) => redisCalls.inc({ result }),
   });
+  metrics.gauge('redis_nodes_down', 'Nodes of Redis that are set aside', () => storage.redis?.nodesDown ?? 0);
   metrics.gauge('append_waiting', 'Messages that wait for their commit', () => storage.append.waiting);
   const ctx: DbProxyContext = { ...storage, log };
   const peers = await Peers.open({

@@ -1,3 +1,4 @@
+import { redisUrl } from '../../common/redis.js';
 import {
   commonSettings,
   count,
@@ -20,12 +21,23 @@ export const dbProxySettings = {
     secret: true,
   },
   masterKey: { ...secret('the key that wraps the data keys, 64 hex digits'), unit: '64 hex digits' },
-  masterKeyFile: text('', 'file that holds the master key, when masterKey is not given'),
+  masterKeyCommand: {
+    ...text('', 'command that prints the master key within 10 s, when masterKey is not given; run by /bin/sh -c'),
+    secret: true,
+  },
+  masterKeyFile: text('', 'file that holds the master key, when neither masterKey nor masterKeyCommand is given'),
   readPoolMax: count(8, 'connections for reading, per shard and for meta', 1, 200),
   lanesPerShard: count(4, 'connections for storing messages, per shard; each has one commit in flight', 1, 64),
   batchMax: count(500, 'messages of one commit at most', 1, 10_000),
   queueMax: count(20_000, 'messages that may wait in one lane; further ones are refused as BUSY', 1),
   storeTimeoutMs: milliseconds(8_000, 'how long a message may wait for PostgreSQL'),
+  redis: redisUrl('Redis that the db-proxies share to be quicker; may be flushed or gone at any time'),
+  redisTimeoutMs: milliseconds(100, 'how long an answer of Redis is waited for'),
+  addressFailuresMax: count(
+    100,
+    'failed log-ins from one address within ten minutes, over all names; a further one has the address refused until they are over. Loopback never is; 0 for any number, as when all clients come through one proxy',
+    0,
+  ),
 } satisfies Definitions;
 
 export type DbProxySettings = SettingsOf<typeof dbProxySettings>;

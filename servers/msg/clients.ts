@@ -85,7 +85,7 @@ export class Clients implements SessionOwner {
     }
     const change = this.#ctx.sessions.remove(session);
     if (change === undefined) return;
-    this.#ctx.routes.presence(session, false);
+    if (session.present) this.#ctx.routes.presence(session, false);
     this.#ctx.routes.cease(change);
   }
 

@@ -52,7 +52,8 @@ export class Routes {
       usersIn: [...this.#sessions.users()],
       groupsIn: [...this.#sessions.groups()],
     });
-    const userStatList = [...this.#sessions].map((session) => ({
+    const present = [...this.#sessions].filter((session) => session.present);
+    const userStatList = present.map((session) => ({
       userId: session.userId,
       status: UserStatType.USER_STATUS_ONLINE,
       clientType: session.clientType,
@@ -73,6 +74,7 @@ export class Routes {
   }
 
   presence(session: Session, online: boolean): void {
+    session.present = online;
     const userStatus = online ? UserStatType.USER_STATUS_ONLINE : UserStatType.USER_STATUS_OFFLINE;
     const update = { userStatus, userId: session.userId, clientType: session.clientType };
     this.#links.tellEach(server.userStatus, (isChosen) => (isChosen ? { ...update, announce: true } : update));

@@ -19,6 +19,8 @@ export type SessionState = 'greeting' | 'verifying' | 'online' | 'leaving' | 'cl
 
 /** iOS and mac act on the kick notice and not on the closing, so they get the time to read it. */
 const LEAVE_MS = 1_000;
+/** Frames that may come for a client in the moment before its log-in is answered. */
+const HELD_MAX = 1_000;
 
 export interface SessionOwner {
   frame(session: Session, frame: Frame): void;
@@ -39,10 +41,14 @@ export class Session implements ConnectionOwner {
   readonly #owner: SessionOwner;
   #state: SessionState = 'greeting';
   #identity: Identity | undefined;
+  /** What came between being online and being told so. */
+  #held: Buffer[] | undefined;
   /** Wall-clock ms of the log-in, by which of two sessions of a device class the older one is known. */
   beganMs = 0;
   /** Monotonic ms of the connecting. */
   readonly connectedMs = performance.now();
+  /** Whether route servers were told that it is here, and so have to be told that it is gone. */
+  present = false;
   /** Requests under way. */
   openAsks = 0;
   /** Groups of the user, for local fan-out. */
@@ -87,10 +93,20 @@ export class Session implements ConnectionOwner {
     this.#identity = identity;
     this.beganMs = nowMs;
     this.#state = 'online';
+    this.#held = [];
   }
 
   send(frame: Buffer): void {
-    if (this.#state !== 'leaving') this.connection.send(frame);
+    if (this.#state === 'leaving') return;
+    if (this.#held === undefined) this.connection.send(frame);
+    else if (this.#held.push(frame) > HELD_MAX) this.close('slow');
+  }
+
+  /** The answer to the log-in, and behind it what came for the client meanwhile: before it no client expects a push. */
+  welcome(answer: Buffer): void {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const frame of [answer, ...held]) this.send(frame);
   }
 
   /** Says why and closes a moment later. */

@@ -1,17 +1,20 @@
 /** People, departments, groups, presence; and what the door does with frames that are none, and with bad readers. */
 import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
 import protobuf from 'protobufjs/minimal.js';
 import t, { type Test } from 'tap';
 import type { Client } from '../../common/client/client.js';
 import { FRAME_SIZE_MAX, USERS_ASKED_MAX } from '../../common/limits.js';
+import { LinkGroup } from '../../common/net/link-group.js';
 import { type Command, decodeBody, encodeFrame } from '../../common/pdu/command.js';
-import { buddy, group, login, message, other } from '../../common/pdu/commands.js';
+import { buddy, group, login, message, other, server } from '../../common/pdu/commands.js';
 import { type Frame, frameOf, HEADER_SIZE } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
+import { commandTable } from '../../common/server/command-table.js';
 import type { NewUser } from '../../servers/db-proxy/storage/users.js';
-import { PASSWORD, TestCluster, until } from '../support/cluster.js';
+import { CLUSTER_SECRET, PASSWORD, TestCluster, testLog, until } from '../support/cluster.js';
 import { testPostgres } from '../support/postgres.js';
 
 const { ClientType, DepartmentStatusType, GroupType, SessionType, UserStatType } = IM.BaseDefine;
@@ -502,7 +505,48 @@ t.test('presence', async (t) => {
     cleared();
   });
 
-  await t.test('a msg server that goes takes its PCs with it', async (t) => {
+  await t.test('a msg server that dies takes its PCs with it', async (t) => {
+    const address = { host: '127.0.0.1', port: cluster.routes[0]!.port };
+    const dying = new LinkGroup({
+      self: { role: 'msg', name: 'msg-dying' },
+      role: 'route',
+      secret: CLUSTER_SECRET,
+      addresses: [address],
+      askTimeoutMs: 1_000,
+      asksMax: 1,
+      log: testLog('msg-dying'),
+      hears: commandTable<never, never>([]),
+      ctx: undefined as never,
+    });
+    t.teardown(() => dying.close());
+    await until(() => dying.open, 'the link of the dying msg server');
+    const phone = await cluster.login('bob', { clientType: ANDROID });
+    const userStatList = [1, 2].map((userId) => ({ userId, status: ONLINE, clientType: WINDOWS }));
+    dying.tell(server.onlineUsers, { userStatList });
+    const both = (it: number) =>
+      statusesOf([
+        [1, it],
+        [2, it],
+      ]);
+    await until(async () => isDeepStrictEqual(await status(1, 2), both(ONLINE)), 'route to know of them');
+    const alice = await cluster.login('alice', { at: 1 });
+    await bothHeard(t, [[1, ONLINE]], 'one of them is somewhere else as well');
+    dying.close();
+    await bothHeard(t, [[2, OFFLINE]], 'and so remains');
+    t.strictSame(plain(await phone.next(buddy.pcLoginNotify)), { userId: 2, loginStat: OFFLINE });
+    t.strictSame(
+      await status(1, 2),
+      statusesOf([
+        [1, ONLINE],
+        [2, OFFLINE],
+      ]),
+    );
+    await alice.logout();
+    await phone.logout();
+    await bothHeard(t, [[1, OFFLINE]], 'until it goes there too');
+  });
+
+  await t.test('a msg server that is stopped takes its PCs with it', async (t) => {
     const alice = await cluster.login('alice', { at: 1 });
     const bob = await cluster.login('bob', { at: 0 });
     const phone = await cluster.login('alice', { at: 0, clientType: IOS });

@@ -183,7 +183,7 @@ function linksTo(name: string): () => Promise<void> {
     const lines = cluster.stderr.slice(from).filter((line) => line.includes(`"server":"${name}","from":"msg"`));
     return lines.filter((line) => line.includes('"peer joined"')).length;
   };
-  return () => until(() => joined() === addresses.length, `links to ${name}`, 20_000);
+  return () => until(() => joined() >= addresses.length, `links to ${name}`, 30_000);
 }
 
 /** Kills servers under the talk, waits until acks flow and the servers are back. @returns how long acks did not flow. */
@@ -262,8 +262,8 @@ t.test('PostgreSQL stands still for 3 s', async (t) => {
 t.test('a msg server is killed, and the route server', async (t) => {
   await killed(t, 'msg-2');
   t.ok(
-    talkers.every((talker, i) => talker.connection.endsWith(i % 2 === 1 ? '#2' : '#1')),
-    'its clients came back',
+    talkers.every((talker, i) => stayed(talker) === (i % 2 === 0)),
+    'its clients came back, the others stayed',
   );
   await killed(t, 'route-1');
   t.comment(`deliveries between the servers flow ${Math.round(await deliveriesFlow())} ms after its return`);

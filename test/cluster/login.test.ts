@@ -277,7 +277,7 @@ t.test('clients spread over the msg servers', async (t) => {
 
 // -------------------------------------------------------------------------------------------------------- log-in
 
-t.test('logging in', async (t) => {
+t.test('logging in, being in and getting out', async (t) => {
   const cluster = await TestCluster.start(t, postgres);
   const passwordHash = await hashPassword(md5(PASSWORD));
   const erin = {
@@ -399,6 +399,60 @@ t.test('logging in', async (t) => {
     t.equal((await client.ask(message.unreadCount, { userId: 0 })).userId, 3);
     t.equal(frames.filter((frame) => frame.command === login.enter.reply.id).length, 1);
   });
+
+  await t.test('a session gets its heartbeats back as they are', async (t) => {
+    const beats = [
+      encodeFrame(other.heartbeat, 0, {}),
+      Buffer.from('00000010000600000007070100020030', 'hex'), // Android
+      Buffer.from('00000010000d000000070701ffff0001', 'hex'), // iOS
+      Buffer.from('0000001300010005005a070100010000010203', 'hex'), // of a service there is not, with a body
+    ];
+    const stranger = await cluster.connect();
+    const alice = await cluster.login('alice', { clientType: ANDROID });
+    for (const client of [stranger, alice])
+      for (const beat of beats) t.strictSame((await echoOf(client, beat)).bytes, beat);
+    stranger.close();
+    await alice.logout();
+  });
+
+  await t.test('a session is told the time', async (t) => {
+    const alice = await cluster.login('alice');
+    const now = Math.floor(Date.now() / 1000);
+    const frames = listenTo(alice);
+    const { serverTime } = await alice.ask(message.time, {}, { seq: 0x1234 });
+    t.ok(serverTime >= now && serverTime <= now + 2);
+    const answer = frames.find((frame) => frame.command === message.time.reply.id)!;
+    t.same([answer.seq, fieldsOf(answer.body)], [0x1234, [1]]);
+    await alice.logout();
+  });
+
+  await t.test('a session ends with the answer to its log-out', async (t) => {
+    const bob = await cluster.login('bob');
+    for (const clientType of [WINDOWS, IOS]) {
+      const alice = await cluster.login('alice', { clientType });
+      const frames = listenTo(alice);
+      const answer = alice.ask(login.leave, {}, { seq: 0xfffe });
+      alice.tell(message.time, {}, 7);
+      t.same({ ...(await answer) }, { resultCode: 0 });
+      t.equal(await alice.closed, 'ended', 'closed by the server');
+      t.same(commandsOf(frames), [login.leave.reply.id], 'what it says behind its log-out is not heard');
+      t.same(await bob.usersStatus([1]), [{ userId: 1, status: UserStatType.USER_STATUS_OFFLINE }] as never);
+    }
+    await bob.logout();
+  });
+
+  await t.test('a session may be begun again at once, as often as one likes', async (t) => {
+    for (let i = 0; i < 20; i++) {
+      const alice = await cluster.login('alice');
+      if (i % 2 === 0) await alice.logout();
+      else alice.cut();
+    }
+    const bob = await cluster.login('bob');
+    const offline = async () => (await bob.usersStatus([1]))[0]!.status === UserStatType.USER_STATUS_OFFLINE;
+    await until(offline, 'nothing to be left of them');
+    await bob.logout();
+    t.pass('20 times');
+  });
 });
 
 t.test('ten failures are forgiven, the eleventh locks', async (t) => {
@@ -488,6 +542,7 @@ const samples: readonly (readonly [Command<never, unknown>, Buffer])[] = [
   sample(file.hasOffline, { userId: 1 }),
   sample(file.addOffline, { fromUserId: 1, toUserId: 2, taskId: 'task', fileName: 'forged.txt', fileSize: 100 }),
   sample(file.delOffline, { fromUserId: 1, toUserId: 2, taskId: 'task' }),
+  sample(message.sync, { userId: 1 }),
   sample(switchService.p2p, { fromUserId: 1, toUserId: 2, cmdMsgData: '{}' }),
 ];
 
@@ -526,6 +581,9 @@ t.test('before the log-in nothing is heard but log-in and heartbeat', async (t) 
     await echoOf(client);
     t.same(commandsOf(frames), [other.heartbeat.id], `0x${command.id.toString(16).padStart(4, '0')} ${command.name}`);
   }
+  const toFileServer = [file.enter.id, file.pullData.id];
+  for (const question of clientCommands().filter((each) => 'reply' in each && !toFileServer.includes(each.id)))
+    t.ok(bodies.has(question.id), `there is a sample of ${question.name}`);
   for (const [command, body] of samples.filter(([command]) => command !== buddy.removeSession.reply))
     t.doesNotThrow(() => decodeBody(command, body), `the sample of ${command.name} is one`);
 
@@ -674,11 +732,12 @@ t.test('one session per device class', async (t) => {
   await t.test('a phone sends the PC away, wherever that is', async (t) => {
     for (const at of [0, 1]) {
       const bob = await cluster.login('bob', { clientType: WINDOWS });
-      const pc = await cluster.login('alice', { ...stubborn, clientType: MAC, at });
+      const pc = await cluster.login('alice', { clientType: MAC, at });
       const phone = await cluster.login('alice', { clientType: ANDROID });
       t.same({ ...(await phone.ask(login.kickPc, { userId: 2 })) }, { userId: 1, resultCode: 0 });
       await expectKick(t, pc, KickReasonType.KICK_REASON_MOBILE_KICK);
-      t.equal(await pc.closed, 'ended');
+      t.equal(await pc.closed, 'kicked');
+      await until(async () => (await bob.usersStatus([1]))[0]!.status !== ONLINE, 'the PC to be gone');
       await Promise.all([phone.time(), bob.time()]);
       t.same(await bob.usersStatus([1, 2]), [
         { userId: 1, status: UserStatType.USER_STATUS_OFFLINE },
@@ -717,87 +776,25 @@ t.test('a kicked client gets a second to read why, however short the time for th
   t.ok(leftMs > 950 && leftMs < 2_000, `closed after ${Math.round(leftMs)} ms`);
 });
 
-// ------------------------------------------------------------------------------------------- being in, getting out
-
-t.test('a session', async (t) => {
-  const cluster = await TestCluster.start(t, postgres);
-
-  await t.test('gets its heartbeats back as they are', async (t) => {
-    const beats = [
-      encodeFrame(other.heartbeat, 0, {}),
-      Buffer.from('00000010000600000007070100020030', 'hex'), // Android
-      Buffer.from('00000010000d000000070701ffff0001', 'hex'), // iOS
-      Buffer.from('0000001300010005005a070100010000010203', 'hex'), // of a service there is not, with a body
-    ];
-    const stranger = await cluster.connect();
-    const alice = await cluster.login('alice', { clientType: ANDROID });
-    for (const client of [stranger, alice])
-      for (const beat of beats) t.strictSame((await echoOf(client, beat)).bytes, beat);
-    stranger.close();
-    await alice.logout();
-  });
-
-  await t.test('is told the time', async (t) => {
-    const alice = await cluster.login('alice');
-    const now = Math.floor(Date.now() / 1000);
-    const frames = listenTo(alice);
-    const { serverTime } = await alice.ask(message.time, {}, { seq: 0x1234 });
-    t.ok(serverTime >= now && serverTime <= now + 2);
-    const answer = frames.find((frame) => frame.command === message.time.reply.id)!;
-    t.same([answer.seq, fieldsOf(answer.body)], [0x1234, [1]]);
-    await alice.logout();
-  });
-
-  await t.test('ends with the answer to its log-out', async (t) => {
-    const bob = await cluster.login('bob');
-    for (const clientType of [WINDOWS, IOS]) {
-      const alice = await cluster.login('alice', { clientType });
-      const frames = listenTo(alice);
-      const answer = alice.ask(login.leave, {}, { seq: 0xfffe });
-      alice.tell(message.time, {}, 7);
-      t.same({ ...(await answer) }, { resultCode: 0 });
-      t.equal(await alice.closed, 'ended', 'closed by the server');
-      t.same(commandsOf(frames), [login.leave.reply.id], 'what it says behind its log-out is not heard');
-      t.same(await bob.usersStatus([1]), [{ userId: 1, status: UserStatType.USER_STATUS_OFFLINE }] as never);
-    }
-    await bob.logout();
-  });
-
-  await t.test('may be begun again at once, as often as one likes', async (t) => {
-    for (let i = 0; i < 20; i++) {
-      const alice = await cluster.login('alice');
-      if (i % 2 === 0) await alice.logout();
-      else alice.cut();
-    }
-    const bob = await cluster.login('bob');
-    const offline = async () => (await bob.usersStatus([1]))[0]!.status === UserStatType.USER_STATUS_OFFLINE;
-    await until(offline, 'nothing to be left of them');
-    await bob.logout();
-    t.pass('20 times');
-  });
-});
-
 // ------------------------------------------------------------------------------------------------ other servers gone
 
-t.test('without db-proxy nobody is let in', async (t) => {
+t.test('without a route server or a db-proxy nobody is let in', async (t) => {
   const cluster = await TestCluster.start(t, postgres);
+  const { running } = cluster.msg[0]!;
   const alice = await cluster.login('alice');
-  await cluster.dbProxies.pop()!.running.close(0);
-  await until(() => cluster.msg[0]!.running.notReady() === 'no db-proxy', 'the link to be lost');
-  const answer = await tryLogin(cluster, 'bob', PASSWORD);
-  t.match(answer, { resultCode: ResultType.REFUSE_REASON_NO_DB_SERVER, resultString: TEXT.down });
-  t.notOk('userInfo' in answer && answer.userInfo !== undefined);
-  t.ok((await alice.time()) > 0, 'who is in stays in');
-});
-
-t.test('without route server nobody is let in', async (t) => {
-  const cluster = await TestCluster.start(t, postgres);
-  const alice = await cluster.login('alice');
+  const refusal = async () => {
+    const { serverTime: _, ...answer } = await tryLogin(cluster, 'bob', PASSWORD);
+    return answer;
+  };
   await cluster.routes.pop()!.running.close(0);
-  await until(() => cluster.msg[0]!.running.notReady() === 'no route server', 'the link to be lost');
-  const answer = await tryLogin(cluster, 'bob', PASSWORD);
-  t.match(answer, { resultCode: ResultType.REFUSE_REASON_NO_ROUTE_SERVER, resultString: TEXT.down });
-  t.ok((await alice.say(2, 'hello')).msgId === 1, 'who is in stays in, and can write');
+  await until(() => running.notReady() === 'no route server', 'the link to be lost');
+  const common = { resultString: TEXT.down, capabilities: [] };
+  t.same(await refusal(), { resultCode: ResultType.REFUSE_REASON_NO_ROUTE_SERVER, ...common });
+  t.equal((await alice.say(2, 'hello')).msgId, 1, 'who is in stays in, and can write');
+  await cluster.dbProxies.pop()!.running.close(0);
+  await until(() => running.notReady() === 'no db-proxy', 'the link to be lost');
+  t.same(await refusal(), { resultCode: ResultType.REFUSE_REASON_NO_DB_SERVER, ...common });
+  t.ok((await alice.time()) > 0, 'who is in stays in');
 });
 
 t.test('with one of two route servers gone everything goes on', async (t) => {

@@ -766,13 +766,19 @@ t.test('messages', async (t) => {
       [buddy.allUsers as Question, { latestUpdateTime: 2 ** 31 }],
       [buddy.departments as Question, { latestUpdateTime: 0 }],
     ];
+    const answerFrames = listenTo(alice);
     for (const [question, asked] of questions) {
       const answers: unknown[] = [];
       for (const userId of [alice.userId, 0, victim.userId, 2 ** 32 - 1])
         answers.push(plain(await alice.ask(question, { ...asked, userId, attachData } as never)));
       t.match(answers[0], { userId: alice.userId }, question.name);
-      t.notHas(answers[0], { attachData: attachData.toString('hex') });
       for (const answer of answers) t.strictSame(answer, answers[0], question.name);
+      const frames = only(answerFrames, question.reply);
+      t.equal(frames.length, 4);
+      for (const frame of frames) {
+        t.strictSame([frame.service, frame.reserved], [frame.command >>> 8, 0], 'nothing of ours in the header');
+        t.notOk(fieldsOf(frame.body).includes(20), 'nor in the body');
+      }
     }
     const frames = listenTo(alice);
     for (const [index, fromUserId] of [0, victim.userId, bob.userId].entries()) {

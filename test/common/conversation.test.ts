@@ -1,4 +1,5 @@
 /** What is computed, not looked up: ids and places of conversations, the text cipher, error codes, bounds. */
+import { createCipheriv } from 'node:crypto';
 import fc from 'fast-check';
 import t from 'tap';
 import {
@@ -202,6 +203,14 @@ t.test('text cipher', async (t) => {
       t.equal(decryptText(bytes), nonsense.startsWith('nnZ') ? 'hello' : undefined, JSON.stringify(nonsense));
     }
     t.equal(decryptText(Buffer.alloc(64)), undefined);
+    const blockThatSays = (length: number) => {
+      const cipher = createCipheriv('aes-256-ecb', '12345678901234567890123456789012', null).setAutoPadding(false);
+      const block = Buffer.alloc(16, 'x');
+      block.writeUInt32BE(length, 12);
+      return Buffer.from(cipher.update(block).toString('base64'));
+    };
+    t.equal(decryptText(blockThatSays(12)), 'x'.repeat(12));
+    for (const length of [13, 16, 17, 2 ** 32 - 1]) t.equal(decryptText(blockThatSays(length)), undefined, `${length}`);
     // A block under another key ends in a length that is too large; by chance it does not, once in 10^8 times.
     fc.assert(fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => decryptText(bytes) === undefined));
     fc.assert(

@@ -118,7 +118,7 @@ export class Launcher {
   }
 
   /** Waits until a server that ran under this pid runs under another one. @returns that. */
-  async back(name: string, pidBefore: number, ms = 20_000): Promise<number> {
+  async back(name: string, pidBefore: number, ms = 30_000): Promise<number> {
     const running = async () => (await this.state()).pids[name]!;
     await until(async () => (await running()) !== pidBefore, `${name} to be started again`, ms);
     return running();
@@ -139,6 +139,15 @@ export class Launcher {
     return treeOf(this.pid);
   }
 
+  /** What has not ended: servers, whoever is their parent by now, and PostgreSQL. */
+  leftovers(): number[] {
+    const servers = listProcesses().filter((each) => each.group === this.pid);
+    const holder = this.#firstNumber('launcher.lock');
+    const isOurs = Number.isNaN(holder) || holder === this.pid;
+    const postgres = isOurs ? treeOf(this.#firstNumber('data/postmaster.pid')) : [];
+    return [...servers.map((each) => each.pid), ...postgres].filter(isAlive);
+  }
+
   /** Asks the launcher to stop all. @returns how it ended and how long that took, in ms. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<End & { readonly ms: number }> {
     const startedMs = performance.now();
@@ -156,15 +165,17 @@ export class Launcher {
 
   destroyNow(): void {
     sendIfThere(-this.pid, 'SIGKILL');
-    const firstNumber = (path: string) => {
-      try {
-        return Number.parseInt(readFileSync(join(this.data, 'postgres', path), 'utf8'), 10);
-      } catch {
-        return Number.NaN;
-      }
-    };
-    if (firstNumber('launcher.lock') !== this.pid) return; // no PostgreSQL of its own, or another launcher's by now
-    for (const pid of treeOf(firstNumber('data/postmaster.pid'))) sendIfThere(pid, 'SIGKILL');
+    if (this.#firstNumber('launcher.lock') !== this.pid) return; // no PostgreSQL of its own, or another launcher's by now
+    for (const pid of treeOf(this.#firstNumber('data/postmaster.pid'))) sendIfThere(pid, 'SIGKILL');
+  }
+
+  /** The pid that a file of PostgreSQL's folder begins with. */
+  #firstNumber(path: string): number {
+    try {
+      return Number.parseInt(readFileSync(join(this.data, 'postgres', path), 'utf8'), 10);
+    } catch {
+      return Number.NaN;
+    }
   }
 }
 
@@ -241,13 +252,27 @@ function canListen(port: number): Promise<boolean> {
   });
 }
 
+interface Listed {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+}
+
+function listProcesses(): Listed[] {
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,ppid=,pgid='], { encoding: 'utf8' }).trim().split('\n');
+  return lines.map((line) => {
+    const [pid, parent, group] = line.trim().split(/\s+/).map(Number) as [number, number, number];
+    return { pid, parent, group };
+  });
+}
+
 /** The process and all below it that are alive. */
 function treeOf(root: number): number[] {
-  const listed = execFileSync('ps', ['-A', '-o', 'pid=,ppid='], { encoding: 'utf8' });
-  const parents = new Map(listed.split('\n').map((line) => line.trim().split(/\s+/).map(Number) as [number, number]));
+  const listed = listProcesses();
+  const parents = new Map(listed.map(({ pid, parent }) => [pid, parent]));
   const isBelow = (pid: number | undefined): boolean =>
     pid !== undefined && pid > 1 && (pid === root || isBelow(parents.get(pid)));
-  return [...parents.keys()].filter((pid) => isBelow(pid) && isAlive(pid));
+  return listed.map(({ pid }) => pid).filter((pid) => isBelow(pid) && isAlive(pid));
 }
 
 function sendIfThere(pid: number, signal: NodeJS.Signals): void {

@@ -73,6 +73,8 @@ const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 const HEADS_MAX = 100_000;
 /** Between two looks whether a bucket on the move has arrived; a move fences it for about as long. */
 const STALL_MS = 20;
+/** A bucket that takes no messages for so long is not being moved: its mover has died. */
+const STALLED_MS_MAX = 5_000;
 const PAUSE_MS_MIN = 50;
 const PAUSE_MS_MAX = 1_000;
 
@@ -81,6 +83,9 @@ export class Append {
   readonly #parts: LaneParts;
   /** Messages of buckets that are on the move, in their order, until the bucket is open somewhere again. */
   readonly #stalled = new Map<number, Item[]>();
+  /** By bucket: where its messages went last, and when it was last told that they wait. */
+  readonly #homes: (Lane | undefined)[] = [];
+  readonly #toldMs: (number | undefined)[] = [];
   #closed = false;
 
   constructor(
@@ -128,7 +133,16 @@ export class Append {
     await Promise.all([...this.#lanes.values()].flat().map((lane) => lane.close()));
   }
 
+  /** The map may have changed while messages wait in the old lane: the next ones follow them, and do not overtake. */
   #lane(bucket: number): Lane {
+    const home = this.#homes[bucket];
+    const lane = this.#laneByMap(bucket);
+    if (home !== undefined && home !== lane && home.has(bucket)) return home;
+    this.#homes[bucket] = lane;
+    return lane;
+  }
+
+  #laneByMap(bucket: number): Lane {
     const { shards, limits } = this.#parts;
     const shard = shards.ofBucket(bucket);
     let lanes = this.#lanes.get(shard);
@@ -156,7 +170,21 @@ export class Append {
     await this.#parts.shards.reload().catch(() => undefined);
     const items = this.#stalled.get(bucket)!;
     this.#stalled.delete(bucket);
+    this.#tellIfLong(bucket, items);
     this.#lane(bucket).put(items);
+  }
+
+  #tellIfLong(bucket: number, items: readonly Item[]): void {
+    const { storeTimeoutMs } = this.#parts.limits;
+    const nowMs = performance.now();
+    const longMs = Math.min(STALLED_MS_MAX, storeTimeoutMs / 2);
+    const waitedMs = nowMs - items[0]!.deadlineMs + storeTimeoutMs;
+    if (waitedMs < longMs || nowMs - (this.#toldMs[bucket] ?? 0) < STALLED_MS_MAX) return;
+    this.#toldMs[bucket] = nowMs;
+    this.#parts.log.error(
+      { bucket, messages: items.length, waitedMs: Math.round(waitedMs) },
+      'a bucket takes no messages: its move to another shard was cut off; `npm run shards -- resume` takes it up again',
+    );
   }
 }
 
@@ -195,6 +223,8 @@ class Lane {
   /** Heads as last seen. An entry also says that the conversation's rows exist. */
   readonly #heads = new Map<bigint, Head>();
   #queue: Item[] = [];
+  /** Being written; settled ones stay in it to the end. */
+  #batch: Item[] = [];
   #running: Promise<void> | undefined;
   #client: pg.Client | undefined;
 
@@ -205,6 +235,11 @@ class Lane {
 
   get waiting(): number {
     return this.#queue.length;
+  }
+
+  has(bucket: number): boolean {
+    const isHere = (item: Item) => item.bucket === bucket && !item.settled;
+    return this.#batch.some(isHere) || this.#queue.some(isHere);
   }
 
   put(items: readonly Item[]): void {
@@ -219,7 +254,11 @@ class Lane {
 
   async #run(): Promise<void> {
     await Promise.resolve(); // whatever else this turn brings joins the first batch
-    while (this.#queue.length > 0) await this.#write(this.#take());
+    while (this.#queue.length > 0) {
+      this.#batch = this.#take();
+      await this.#write(this.#batch);
+      this.#batch = [];
+    }
     this.#running = undefined;
   }
 
@@ -273,7 +312,8 @@ class Lane {
   /** Whatever is here of these buckets leaves, in its order, waiting messages included. @returns what stays of `open`. */
   #sendAway(open: Item[], buckets: ReadonlySet<number>): Item[] {
     const leaves = (item: Item) => buckets.has(item.bucket);
-    const leaving = [...open, ...this.#queue].filter(leaves);
+    const leaving = [...this.#batch.filter((item) => !item.settled), ...this.#queue].filter(leaves);
+    this.#batch = this.#batch.filter((item) => !leaves(item));
     this.#queue = this.#queue.filter((item) => !leaves(item));
     this.#parts.elsewhere(leaving);
     return open.filter((item) => !leaves(item));
@@ -282,7 +322,7 @@ class Lane {
   /** PostgreSQL refuses the statement itself: find the message it is about, so that it takes no other with it. */
   async #writeApart(items: Item[], error: Error): Promise<void> {
     if (items.length > 1) {
-      for (const item of items) await this.#write([item]);
+      for (const item of items) if (this.#batch.includes(item)) await this.#write([item]); // those that have not left
       return;
     }
     this.#parts.log.error({ error, shard: this.#shard.name }, 'a message cannot be stored');
@@ -306,9 +346,11 @@ class Lane {
     await this.#list(allowed);
     const fresh = suspect ? await this.#answerRepeated(client, allowed) : allowed;
     if (fresh.length === 0) return [];
+    const consumers = await this.#parts.outbox.consumers();
     const started = performance.now();
+    // From here to the statement nothing is awaited: how long sealed messages may be on their way is counted on.
     const numbered = this.#number(fresh);
-    const moved = await this.#insert(client, numbered);
+    const moved = await this.#insert(client, numbered, consumers);
     this.#parts.counters.batch((performance.now() - started) / 1000);
     const again: Item[] = [];
     for (const each of numbered) {
@@ -414,14 +456,14 @@ class Lane {
         batch.map((i) => i.sendId),
       ],
     });
+    await this.#parts.keys.know(rows);
     const found = new Map(rows.map((row) => [sendKey(row.conversation_id, row.sender_id, row.send_id), row]));
     this.#parts.counters.repeated(rows.length);
     return batch.filter((item) => {
       const row = found.get(sendKey(item.conversationId, item.senderId, item.sendId));
       if (row === undefined) return true;
       const bound = { conversationId: item.conversationId, msgId: row.msg_id, senderId: item.senderId };
-      const same =
-        row.msg_type === item.msgType && this.#parts.keys.open(row.key_id, bound, row.sealed).equals(item.body);
+      const same = row.msg_type === item.msgType && this.#parts.keys.holds(row.key_id, bound, row.sealed, item.body);
       if (same) settle(item, { msgId: row.msg_id, createTimeMs: Number(row.create_time_ms), duplicate: true });
       else settleError(item, new ImError('SEND_ID_REUSED', `by user ${item.senderId} with another body`));
       return false;
@@ -442,9 +484,8 @@ class Lane {
   }
 
   /** @returns the conversations whose heads were where they were expected; the others' messages were not stored. */
-  async #insert(client: pg.Client, numbered: Numbered[]): Promise<Set<bigint>> {
+  async #insert(client: pg.Client, numbered: Numbered[], consumers: readonly number[]): Promise<Set<bigint>> {
     const heads = movesOf(numbered);
-    const consumers = await this.#parts.outbox.consumers();
     const { rows } = await client.query<{ id: bigint }>({
       name: 'messages-append',
       text: APPEND,

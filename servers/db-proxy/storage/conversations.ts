@@ -194,6 +194,7 @@ export class Conversations {
               where shard.readable($5::smallint[]) order by m.conversation_id, m.msg_id limit $4`,
       values: [ids.map(bucketOf), ids.map(String), sinceMs, limit, distinct(ids.map(bucketOf))],
     });
+    await this.#messages.ready(rows);
     return rows.map((row) => this.#messages.opened(row));
   }
 
@@ -301,6 +302,7 @@ export class Conversations {
         limit,
       ],
     });
+    await this.#messages.ready(rows);
     const members = new Map(entries.map((entry) => [entry.id, entry.member]));
     return rows.map((row) => this.#mine(row, members.get(row.id) === true));
   }

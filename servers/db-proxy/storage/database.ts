@@ -9,7 +9,7 @@ const types = new pg.TypeOverrides();
 types.setTypeParser(INT8, (text: string) => BigInt(text));
 
 /** What one statement may take before PostgreSQL gives it up; the callers' own deadlines are longer. */
-const STATEMENT_MS_MAX = 5_000;
+export const STATEMENT_MS_MAX = 5_000;
 
 export function clientConfig(url: string, name: string): pg.ClientConfig {
   return {
@@ -32,7 +32,8 @@ export function openPool(url: string, name: string, max: number): pg.Pool {
 /** A connection broken, refused or cut by the server going down, as opposed to a statement that is wrong. */
 export function isUnavailable(error: unknown): boolean {
   const code = (error as { code?: string }).code;
-  if (code === undefined) return true; // pg's own: "Connection terminated", "timeout", …
+  // pg's own are plain errors: "Connection terminated", "Query read timeout", …; a TypeError is a fault of ours
+  if (code === undefined) return error instanceof Error && error.name === 'Error';
   if (!/^[0-9A-Z]{5}$/.test(code)) return true; // ECONNREFUSED and its kind
   // 08 connection exception, 53 out of resources (disk full, too many connections), 57 operator intervention,
   // 58 system error, 40 rolled back by a deadlock or a serialisation failure, 55P03 lock not available, 25006 read-only

@@ -1,6 +1,13 @@
-import { bucketOf } from '../../../common/conversation.js';
-import type { DataKeys } from './data-keys.js';
+import { bucketOf, isGroupConversation } from '../../../common/conversation.js';
+import type { Logger } from '../../../common/log.js';
+import { IM } from '../../../common/pdu/pb.js';
+import { encryptText } from '../../../common/text-cipher.js';
+import { type DataKeys, UnopenableError } from './data-keys.js';
 import type { Shards } from './shards.js';
+
+const { MSG_TYPE_SINGLE_TEXT, MSG_TYPE_GROUP_TEXT } = IM.BaseDefine.MsgType;
+/** What clients show in place of a message whose key was destroyed, or whose row was damaged. */
+const UNREADABLE = encryptText('[无法读取的消息 / unreadable message]');
 
 /** A stored message, opened. */
 export interface Message {
@@ -24,14 +31,26 @@ export interface MessageRow {
 
 const COLUMNS = 'conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, sealed';
 
+export interface ReadCounters {
+  /** A message is shown as unreadable. */
+  unopenable?(): void;
+}
+
 /** Reading the messages of a conversation. Each read is one range of one index on one shard. */
 export class Messages {
   readonly #shards: Shards;
   readonly #keys: DataKeys;
 
-  constructor(shards: Shards, keys: DataKeys) {
+  readonly #counters: ReadCounters;
+  readonly #log: Logger;
+  /** Keys with a message that did not open: logged once each. */
+  readonly #logged = new Set<number>();
+
+  constructor(shards: Shards, keys: DataKeys, counters: ReadCounters, log: Logger) {
     this.#shards = shards;
     this.#keys = keys;
+    this.#counters = counters;
+    this.#log = log;
   }
 
   /** The newest msg_id; 0 when there is no message. */
@@ -53,6 +72,7 @@ export class Messages {
               order by msg_id desc limit $5`,
       values: [begin === 0 ? 0x7fff_ffff : begin, after, limit],
     });
+    await this.ready(rows);
     return rows.map((row) => this.opened(row));
   }
 
@@ -65,6 +85,7 @@ export class Messages {
               order by msg_id desc limit $5`,
       values: [ids, after, limit],
     });
+    await this.ready(rows);
     return rows.map((row) => this.opened(row));
   }
 
@@ -80,14 +101,32 @@ export class Messages {
     });
   }
 
-  /** @throws UnopenableError */
+  /**
+   * To be awaited before `opened`: another db-proxy may have begun to seal by keys that are not known here yet.
+   * @throws Error when they cannot be fetched: nothing is wrong with the messages then
+   */
+  ready(rows: readonly { readonly key_id: number | null }[]): Promise<void> {
+    return this.#keys.know(rows);
+  }
+
+  /** One that does not open is a text that says so: a page of history never fails for a single row. */
   opened(row: MessageRow): Message {
     const bound = { conversationId: row.conversation_id, msgId: row.msg_id, senderId: row.sender_id };
-    return {
-      ...bound,
-      msgType: row.msg_type,
-      createTimeMs: Number(row.create_time_ms),
-      body: this.#keys.open(row.key_id, bound, row.sealed),
-    };
+    const whole = { ...bound, msgType: row.msg_type, createTimeMs: Number(row.create_time_ms) };
+    try {
+      return { ...whole, body: this.#keys.open(row.key_id, bound, row.sealed) };
+    } catch (error) {
+      if (!(error instanceof UnopenableError)) throw error;
+      this.#unopenable(row.key_id, error);
+      const msgType = isGroupConversation(row.conversation_id) ? MSG_TYPE_GROUP_TEXT : MSG_TYPE_SINGLE_TEXT;
+      return { ...whole, msgType, body: UNREADABLE };
+    }
+  }
+
+  #unopenable(keyId: number, { message }: UnopenableError): void {
+    this.#counters.unopenable?.();
+    if (this.#logged.has(keyId)) return;
+    this.#logged.add(keyId);
+    this.#log.warn({ keyId }, `${message}; further ones under this key are only counted`);
   }
 }

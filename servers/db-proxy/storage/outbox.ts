@@ -66,6 +66,7 @@ export class Outbox {
         text: `update shard.outbox o set claimed_until = now() + $3 * interval '1 millisecond'
                  from (select bucket, conversation_id, msg_id from shard.outbox
                         where consumer = $1 and (claimed_until is null or claimed_until < now())
+                          and bucket in (select bucket from shard.bucket where state = 'open') -- no copy on its way
                         order by conversation_id, msg_id limit $2 for update skip locked) free
                 where o.bucket = free.bucket and o.consumer = $1 and o.conversation_id = free.conversation_id and o.msg_id = free.msg_id
                returning o.conversation_id, o.msg_id`,

@@ -1,80 +1,123 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
 import type pg from 'pg';
+import type { AddressFailures } from './address-failures.js';
+import { FAILURE_WINDOW, FAILURES_MAX, type LoginFailures } from './login-failures.js';
+import type { Checked, LoginMarks } from './login-marks.js';
 import { LEFT } from './users.js';
 
 /**
  * Who may log in. Clients send the hex MD5 of the password; stored is argon2id over that.
  *
- * argon2id costs about 20 ms of a core, so ten thousand clients that come back at once must not each pay it: after one
- * full check a keyed MAC of the credential, key and marks in memory only, answers the next ones for a while. The mark
- * holds the stored hash too, so it dies with the password.
+ * argon2id costs about 20 ms of a core; after one full check a mark (login-marks.ts) answers the next ones for a while.
+ * Failures are counted by name (login-failures.ts) and by address (address-failures.ts).
+ *
+ * Passwords of an original TeamTalk are taken over as they were stored there and become argon2id at the first login:
+ *
+ *   teamtalk-md5$<salt, up to 4 characters>$<hex MD5 of: hex MD5 of the password, then the salt>
  */
 export type LoginResult =
   | { readonly ok: true; readonly userId: number }
   | { readonly ok: false; readonly why: 'wrong' | 'locked' };
 
-/** The eleventh failure within the window locks the name. */
-const FAILURES_MAX = 10;
-const FAILURE_WINDOW = '30 minutes';
-const MARK_MS_MAX = 60 * 60 * 1000;
-const MARKS_MAX = 100_000;
+/** What decided a log-in: a mark made here or by another db-proxy, a full check, or a lock. */
+export const DECIDED_BY = ['mark', 'shared-mark', 'hash', 'locked-name', 'locked-address'] as const;
+export type DecidedBy = (typeof DECIDED_BY)[number];
+
+export interface PasswordParts {
+  readonly marks: LoginMarks;
+  readonly failures: LoginFailures;
+  readonly addresses: AddressFailures;
+  decided(by: DecidedBy): void;
+}
 
 export function hashPassword(md5Hex: string): Promise<string> {
   return hash(md5Hex);
 }
 
+const TEAMTALK = /^teamtalk-md5\$(.*)\$([0-9a-f]{32})$/s;
+const TEAMTALK_PREFIX = 'teamtalk-md5$';
+
+/** What is kept of a password that an original TeamTalk stored. One that it cannot have made opens for nobody. */
+export function teamtalkHash(salt: string, md5Hex: string): string {
+  return `${TEAMTALK_PREFIX}${salt}$${md5Hex.toLowerCase()}`;
+}
+
 export class Passwords {
   readonly #meta: pg.Pool;
-  readonly #key = randomBytes(32);
-  readonly #marks = new Map<number, { mac: Buffer; untilMs: number }>();
+  readonly #parts: PasswordParts;
   /** Checked in place of a hash for names that do not exist, so that the time tells nothing. */
   readonly #nobody: Promise<string> = hash(randomBytes(16).toString('hex'));
 
-  constructor(meta: pg.Pool) {
+  constructor(meta: pg.Pool, parts: PasswordParts) {
     this.#meta = meta;
+    this.#parts = parts;
   }
 
   async check(name: string, md5Hex: string, address: string): Promise<LoginResult> {
-    const { rows } = await this.#meta.query<{ id: number; password_hash: string; failures: bigint }>({
+    const { marks, failures, addresses, decided } = this.#parts;
+    const { rows } = await this.#meta.query<UserRow>({
       name: 'login',
-      text: `select id, password_hash, (select count(*) from meta.login_failure where user_name = $1 and at > now() - interval '${FAILURE_WINDOW}') as failures
+      text: `select id, status, password_hash, (select count(*) from meta.login_failure where user_name = $1 and at > now() - interval '${FAILURE_WINDOW}') as failures
                from meta.users where name = $1 and status <> ${LEFT}`,
       values: [name],
     });
     const user = rows[0];
-    if (user !== undefined && user.failures > FAILURES_MAX) return { ok: false, why: 'locked' };
-    const marked = user !== undefined && this.#marked(user.id, user.password_hash, md5Hex);
-    const right = marked || (await verify(user?.password_hash ?? (await this.#nobody), md5Hex));
-    if (user === undefined || !right) {
-      if (user !== undefined) await this.#fail(name, address);
+    if (user !== undefined && user.failures > FAILURES_MAX) return this.#locked('locked-name');
+    const checked = user && { userId: user.id, status: user.status, stored: user.password_hash, md5Hex };
+    const mark = checked && (await marks.find(checked));
+    if (mark === undefined && addresses.refuses(address)) return this.#locked('locked-address');
+    if (mark === undefined) decided('hash');
+    else decided(mark === 'here' ? 'mark' : 'shared-mark');
+    const right = mark !== undefined || (await this.#verify(user?.password_hash ?? (await this.#nobody), md5Hex));
+    if (user === undefined || checked === undefined || !right) {
+      const counted = user && failures.add({ id: user.id, name, inTable: Number(user.failures) }, address);
+      await Promise.all([counted, addresses.add(address)]);
       return { ok: false, why: 'wrong' };
     }
-    if (user.failures > 0n) await this.#meta.query('delete from meta.login_failure where user_name = $1', [name]);
-    if (!marked) this.#mark(user.id, user.password_hash, md5Hex);
+    // Many guesses at once, all begun before the first of them had failed, get no further than one after the other.
+    if (mark === undefined && (await failures.isLocked(name))) return this.#locked('locked-name');
+    await Promise.all([
+      failures.clear({ id: user.id, name, inTable: Number(user.failures) }),
+      mark === undefined && this.#makeMark(checked),
+    ]);
     return { ok: true, userId: user.id };
   }
 
-  async #fail(name: string, address: string): Promise<void> {
-    await this.#meta.query(
-      `delete from meta.login_failure where user_name = $1 and at <= now() - interval '${FAILURE_WINDOW}'`,
-      [name],
+  #locked(by: DecidedBy): LoginResult {
+    this.#parts.decided(by);
+    return { ok: false, why: 'locked' };
+  }
+
+  #makeMark(checked: Checked): Promise<void> {
+    return checked.stored.startsWith(TEAMTALK_PREFIX) ? this.#rehash(checked) : this.#parts.marks.make(checked);
+  }
+
+  async #verify(stored: string, md5Hex: string): Promise<boolean> {
+    if (!stored.startsWith(TEAMTALK_PREFIX)) return verify(stored, md5Hex);
+    const [, salt, expected] = TEAMTALK.exec(stored) ?? [];
+    const right =
+      expected !== undefined &&
+      timingSafeEqual(createHash('md5').update(md5Hex).update(salt!).digest(), Buffer.from(expected, 'hex'));
+    // A right one is hashed anew, which takes as long: the time does not tell which accounts have not come yet.
+    if (!right) await verify(await this.#nobody, md5Hex);
+    return right;
+  }
+
+  /** Only over what was checked: somebody may have set another password meanwhile. */
+  async #rehash(checked: Checked): Promise<void> {
+    const fresh = await hashPassword(checked.md5Hex);
+    const { rowCount } = await this.#meta.query(
+      'update meta.users set password_hash = $3 where id = $1 and password_hash = $2',
+      [checked.userId, checked.stored, fresh],
     );
-    await this.#meta.query('insert into meta.login_failure (user_name, address) values ($1, $2)', [name, address]);
+    if (rowCount === 1) await this.#parts.marks.make({ ...checked, stored: fresh });
   }
+}
 
-  #marked(userId: number, stored: string, md5Hex: string): boolean {
-    const mark = this.#marks.get(userId);
-    if (mark === undefined || mark.untilMs < performance.now()) return false;
-    return timingSafeEqual(mark.mac, this.#mac(stored, md5Hex));
-  }
-
-  #mark(userId: number, stored: string, md5Hex: string): void {
-    if (this.#marks.size >= MARKS_MAX) this.#marks.clear();
-    this.#marks.set(userId, { mac: this.#mac(stored, md5Hex), untilMs: performance.now() + MARK_MS_MAX });
-  }
-
-  #mac(stored: string, md5Hex: string): Buffer {
-    return createHmac('sha256', this.#key).update(stored).update('\0').update(md5Hex).digest();
-  }
+interface UserRow {
+  readonly id: number;
+  readonly status: number;
+  readonly password_hash: string;
+  readonly failures: bigint;
 }

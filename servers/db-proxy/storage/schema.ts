@@ -46,19 +46,29 @@ export function unfinishedRestore(applied: readonly Migration[] | undefined): st
   return applied?.find((each) => each.number === UNFINISHED)?.name;
 }
 
-/** @throws SchemaError when the schema is not exactly what this build works with. */
-export async function requireCurrent(client: Queryable, schema: Schema, where: string): Promise<Migration[]> {
+/** @throws SchemaError when there is no such schema, a restore of it is unfinished, or a newer build has been at it. */
+export async function requireKnown(client: Queryable, schema: Schema, where: string): Promise<Migration[]> {
   const applied = await appliedMigrations(client, schema);
   if (applied === undefined) throw new SchemaError(`${where} has no schema ${schema}: nothing of a cluster is there`);
   const unfinished = unfinishedRestore(applied);
   if (unfinished !== undefined) throw new SchemaError(`${where}: ${unfinished}`);
-  const known = await knownMigrations(schema);
-  const numbers = (list: readonly Migration[]) => list.map((each) => each.number).join(', ');
-  if (numbers(applied) !== numbers(known))
+  const known = new Set((await knownMigrations(schema)).map((each) => each.number));
+  const foreign = applied.filter((each) => !known.has(each.number));
+  if (foreign.length > 0)
     throw new SchemaError(
-      `${where}: the ${schema} schema has the migrations ${numbers(applied)}, this build knows ${numbers(known)}: start the servers of this build once, or use the tools of the build that runs`,
+      `${where}: the ${schema} schema has ${foreign.map((each) => each.name).join(', ')}, which this build does not know: use the tools of the build that runs`,
     );
   return applied;
+}
+
+/** @throws SchemaError when the schema is not exactly what this build works with. */
+export async function requireCurrent(client: Queryable, schema: Schema, where: string): Promise<void> {
+  const applied = new Set((await requireKnown(client, schema, where)).map((each) => each.number));
+  const missing = (await knownMigrations(schema)).filter((each) => !applied.has(each.number));
+  if (missing.length > 0)
+    throw new SchemaError(
+      `${where}: the ${schema} schema lacks ${missing.map((each) => each.name).join(', ')}: start a server of this build once, which adds it`,
+    );
 }
 
 /** Applies them in the order given, inside the caller's transaction. */

@@ -122,31 +122,62 @@ export class Shards {
                     (select array_agg(shard order by bucket) from meta.bucket) as buckets`,
     });
     const { version, shards, buckets } = rows[0]!;
-    for (const row of shards) await this.#openShard(row);
+    const held = new Set(buckets);
+    for (const row of shards) if (held.has(row.name)) await this.#openOrWait(row);
     if (this.#version !== 0n && version !== this.#version)
       this.#log.info({ version: String(version) }, 'bucket map read anew');
     this.#version = version;
-    this.#byBucket = buckets.map((name) => this.#all.get(name)!);
+    // Where it was, for those of a shard that could not be opened: refused there, and asked again.
+    this.#byBucket = buckets.map((name, bucket) => this.#all.get(name) ?? this.#byBucket[bucket]!);
+  }
+
+  /** At the start every shard has to be there; later, one that is not must not keep the others from being found. */
+  async #openOrWait(row: ShardRow): Promise<void> {
+    try {
+      await this.#openShard(row);
+    } catch (error) {
+      if (this.#version === 0n) throw error;
+      this.#log.error({ error, shard: row.name }, 'a shard cannot be opened; its buckets wait for it');
+    }
   }
 
   async #openShard(row: ShardRow): Promise<void> {
-    if (this.#all.has(row.name)) return;
     const url = shardUrl(row.url, this.#metaUrl);
+    const known = this.#all.get(row.name);
+    if (known?.url === url) return;
     await migrate(url, 'shard', this.#log);
     const pool = openPool(url, `db-proxy ${row.name}`, this.#poolMax);
     if (!row.claimed) await this.#claim(row.name, pool);
     this.#all.set(row.name, { name: row.name, url, pool });
+    void known?.pool.end(); // the name was given to another database
   }
 
-  /** A shard's very first start: it learns which buckets it holds. Twice at once comes to the same. */
+  /**
+   * A shard's very first start: it learns which buckets it holds. One at a time, and never again: a bucket that was
+   * moved away since would be back.
+   */
   async #claim(name: string, pool: pg.Pool): Promise<void> {
-    const { rows } = await this.#meta.query<{ bucket: number }>('select bucket from meta.bucket where shard = $1', [
-      name,
-    ]);
-    await pool.query('insert into shard.bucket (bucket) select unnest($1::smallint[]) on conflict do nothing', [
-      rows.map((row) => row.bucket),
-    ]);
-    await this.#meta.query('update meta.shard set claimed = true where name = $1', [name]);
+    const meta = await this.#meta.connect();
+    try {
+      await meta.query('begin');
+      const { rows } = await meta.query<{ claimed: boolean; buckets: number[] }>(
+        `select claimed, array(select bucket from meta.bucket where shard = s.name) as buckets
+           from meta.shard s where name = $1 for update`,
+        [name],
+      );
+      const { claimed, buckets } = rows[0]!;
+      if (!claimed) {
+        await pool.query('insert into shard.bucket (bucket) select unnest($1::smallint[]) on conflict do nothing', [
+          buckets,
+        ]);
+        await meta.query('update meta.shard set claimed = true where name = $1', [name]);
+      }
+      await meta.query('commit');
+      meta.release();
+    } catch (error) {
+      meta.release(true);
+      throw error;
+    }
   }
 }
 

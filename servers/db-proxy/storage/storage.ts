@@ -1,17 +1,24 @@
+import type pg from 'pg';
 import type { Logger } from '../../../common/log.js';
+import { type CallResult, Soft } from '../../../common/redis.js';
 import type { DbProxySettings } from '../settings.js';
+import { AddressFailures } from './address-failures.js';
 import { Append, type AppendCounters } from './append.js';
 import { Conversations } from './conversations.js';
-import { DataKeys } from './data-keys.js';
+import { DataKeys, requireMasterKey } from './data-keys.js';
 import { openPool } from './database.js';
 import { Departments } from './departments.js';
 import { Devices } from './devices.js';
 import { Groups } from './groups.js';
-import { readMasterKey } from './master-key.js';
-import { Messages } from './messages.js';
+import { KeyWatch } from './key-watch.js';
+import { LoginFailures } from './login-failures.js';
+import { LoginMarks } from './login-marks.js';
+import { MasterKeyring } from './master-key.js';
+import { Messages, type ReadCounters } from './messages.js';
 import { migrate } from './migrations.js';
 import { Outbox } from './outbox.js';
-import { Passwords } from './passwords.js';
+import { type DecidedBy, Passwords } from './passwords.js';
+import { RedisKeys } from './redis-keys.js';
 import { Shards } from './shards.js';
 import { UserLists } from './user-lists.js';
 import { Users } from './users.js';
@@ -20,27 +27,46 @@ export type StorageSettings = Pick<
   DbProxySettings,
   | 'databaseUrl'
   | 'masterKey'
+  | 'masterKeyCommand'
   | 'masterKeyFile'
   | 'readPoolMax'
   | 'lanesPerShard'
   | 'batchMax'
   | 'queueMax'
   | 'storeTimeoutMs'
+  | 'redis'
+  | 'redisTimeoutMs'
+  | 'addressFailuresMax'
 >;
+
+/** Called for every log-in that is decided, and for every call of Redis. */
+export interface StorageWatch {
+  decided(by: DecidedBy): void;
+  redisCalled(result: CallResult): void;
+}
+
+const unwatched: StorageWatch = { decided: () => undefined, redisCalled: () => undefined };
 
 /**
  * Everything at rest: migrates what needs it, then opens the directory, the keys and the shards.
  * @throws SettingsError for a missing or wrong master key, an Error when PostgreSQL cannot be reached.
  */
-export async function openStorage(settings: StorageSettings, log: Logger, counters: AppendCounters) {
-  const masterKey = await readMasterKey(settings);
-  await migrate(settings.databaseUrl, 'meta', log);
+export async function openStorage(
+  settings: StorageSettings,
+  log: Logger,
+  counters: AppendCounters & ReadCounters,
+  watch: StorageWatch = unwatched,
+) {
+  const masterKeys = await MasterKeyring.open(settings);
   const meta = openPool(settings.databaseUrl, 'db-proxy meta', settings.readPoolMax);
-  const keys = await DataKeys.open(meta, masterKey);
+  await requireMasterKey(meta, masterKeys); // before anything is touched, the schema included
+  await migrate(settings.databaseUrl, 'meta', log);
+  const keys = await DataKeys.open(meta, masterKeys);
+  const keyWatch = await KeyWatch.start(meta, keys, log);
   const shards = await Shards.open(meta, settings.databaseUrl, settings.readPoolMax, log);
   const users = new Users(meta);
   const groups = new Groups(meta);
-  const messages = new Messages(shards, keys);
+  const messages = new Messages(shards, keys, counters, log);
   const membership = {
     existing: (ids: readonly number[]) => users.existing(ids),
     members: (pairs: readonly { groupId: number; userId: number }[]) => groups.members(pairs),
@@ -48,6 +74,7 @@ export async function openStorage(settings: StorageSettings, log: Logger, counte
   const outbox = new Outbox(meta, shards);
   const lists = new UserLists(shards);
   const append = new Append(shards, keys, membership, settings, outbox, lists, counters, log);
+  const redis = openRedis(settings, log, watch);
   return {
     users,
     groups,
@@ -55,14 +82,39 @@ export async function openStorage(settings: StorageSettings, log: Logger, counte
     append,
     departments: new Departments(meta),
     devices: new Devices(meta),
-    passwords: new Passwords(meta),
+    passwords: openPasswords(meta, masterKeys.first.key, settings.addressFailuresMax, redis, watch),
+    /** Undefined: there is none in the settings. */
+    redis,
     conversations: new Conversations(shards, messages, groups, lists),
     outbox,
     shards,
+    keys,
     async close() {
       await append.close();
+      await keyWatch.close();
       await shards.close();
       await meta.end();
+      redis?.close();
     },
   };
+}
+
+function openRedis({ redis: url, redisTimeoutMs: timeoutMs }: StorageSettings, log: Logger, watch: StorageWatch) {
+  return url === '' ? undefined : new Soft({ url, timeoutMs, log, counted: (result) => watch.redisCalled(result) });
+}
+
+function openPasswords(
+  meta: pg.Pool,
+  masterKey: Buffer,
+  failuresMax: number,
+  redis: Soft | undefined,
+  watch: StorageWatch,
+) {
+  const keys = new RedisKeys(masterKey);
+  return new Passwords(meta, {
+    marks: new LoginMarks(masterKey, keys, redis),
+    failures: new LoginFailures(meta, keys, redis),
+    addresses: new AddressFailures(failuresMax, keys, redis),
+    decided: (by) => watch.decided(by),
+  });
 }

@@ -52,12 +52,13 @@ async function begin(
   const { clientType } = asked;
   const capabilities = grantedOf(asked.capabilities);
   session.begin({ userId, clientType, clientVersion: asked.clientVersion ?? '', capabilities }, ctx.clock.nowMs());
-  kickOlder(ctx, session);
   await ctx.routes.begin(ctx.sessions.add(session));
   // Asked only now: a change of members from here on reaches us as an event, one before is in the answer.
   const { groupIdList } = await ctx.dbProxies.ask(cluster.userGroups, { userId }, userId);
   await ctx.routes.begin({ users: [], groups: ctx.sessions.addGroups(session, groupIdList) });
   if (!session.online) return;
+  // Only now, in one go with its presence: the user does not seem to be gone in between.
+  kickOlder(ctx, session);
   ctx.routes.tell(cluster.kickOlder, {
     userId,
     clientType,
@@ -73,7 +74,7 @@ async function begin(
     userInfo,
     ...(capabilities.size === 0 ? {} : extras(ctx, capabilities)),
   };
-  session.send(encodeFrame(login.enter.reply, seq, result));
+  session.welcome(encodeFrame(login.enter.reply, seq, result));
   ctx.counters.logins.inc({ result: 'ok' });
   ctx.routes.presence(session, true);
 }
@@ -95,7 +96,7 @@ function refuse(
   resultCode: IM.BaseDefine.ResultType,
   resultString: string,
 ): void {
-  session.send(
+  session.welcome(
     encodeFrame(login.enter.reply, seq, { serverTime: seconds(ctx.clock.nowMs()), resultCode, resultString }),
   );
   session.close('login-refused');
@@ -105,8 +106,8 @@ function refuse(
 /** One session per user and device class: whoever was here before has to go. */
 function kickOlder(ctx: MsgContext, session: Session): void {
   for (const other of ctx.sessions.ofUser(session.userId)) {
-    if (other !== session && other.deviceClass === session.deviceClass)
-      other.kick(KickReasonType.KICK_REASON_DUPLICATE_USER);
+    if (other === session) return; // those behind it began later
+    if (other.deviceClass === session.deviceClass) other.kick(KickReasonType.KICK_REASON_DUPLICATE_USER);
   }
 }
 

@@ -20,21 +20,31 @@ begin
   return true;
 end $$;
 
--- Holds the buckets where they are until the calling transaction ends: fencing one waits for that. `wanted` has no
--- bucket twice.
+-- Holds the buckets where they are until the calling transaction ends; `wanted` has no bucket twice. The hold is a
+-- shared advisory lock, taken first; the state is then read by a statement of its own, so after whoever fenced the
+-- bucket has committed. A lock on the row would do the same and cost a page write and WAL per bucket and batch.
 create function shard.writable(wanted smallint[]) returns boolean language plpgsql volatile as $$
 declare
-  held smallint[];
   elsewhere smallint[];
 begin
-  with locked as (select bucket from shard.bucket where bucket = any (wanted) and state = 'open' for share)
-  select array_agg(bucket) into held from locked;
-  if coalesce(cardinality(held), 0) < cardinality(wanted) then
-    select array_agg(w) into elsewhere from unnest(wanted) w where w <> all (coalesce(held, '{}'));
+  perform pg_advisory_xact_lock_shared(hashtext('shard.bucket'), w) from unnest(wanted) w;
+  select array_agg(w) into elsewhere from unnest(wanted) w
+   where not exists (select from shard.bucket where bucket = w and state = 'open');
+  if elsewhere is not null then
     raise exception 'buckets that are not open here: %', elsewhere using errcode = 'TT001', detail = array_to_string(elsewhere, ',');
   end if;
   return true;
 end $$;
+
+-- Fencing a bucket, or taking it away, waits for everybody who holds it.
+create function shard.wait_for_writers() returns trigger language plpgsql as $$
+begin
+  perform pg_advisory_xact_lock(hashtext('shard.bucket'), old.bucket);
+  return case tg_op when 'DELETE' then old else new end;
+end $$;
+
+create trigger wait_for_writers before update or delete on shard.bucket
+  for each row execute function shard.wait_for_writers();
 
 create table shard.conversation (
   bucket       smallint not null,

@@ -1,0 +1,219 @@
+/**
+ * A real Redis for a test: the redis-server of the machine, on a free port, in a directory of its own, keeping nothing on
+ * disk. Where there is none, root on Debian gets it with apt-get; anybody else skips the tests that need it.
+ *
+ * Nothing outlives the test: its teardown kills the server, the end of the test's process does too, and where there is
+ * setpriv the kernel does it when the test's process is killed.
+ */
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, rmSync } from 'node:fs';
+import { access, constants, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
+import { Redis } from 'ioredis';
+import { until } from './cluster.js';
+import { freePort, type Teardown } from './postgres.js';
+
+export interface TestRedisOptions {
+  readonly password?: string;
+  /** Further options of redis-server: ['--maxmemory', '1mb']. */
+  readonly args?: readonly string[];
+  /** A node of a Redis Cluster, which goes on with the slots it has when other nodes are gone. */
+  readonly cluster?: boolean;
+}
+
+/** A server of one test. Its port never changes, its pid and data do with every start. */
+export class TestRedis {
+  readonly port: number;
+  readonly dir: string;
+  readonly password: string;
+  readonly #file: string;
+  readonly #args: readonly string[];
+  #process: ChildProcess | undefined;
+
+  constructor(file: string, dir: string, port: number, { password = '', args = [] }: TestRedisOptions) {
+    this.#file = file;
+    this.dir = dir;
+    this.port = port;
+    this.password = password;
+    this.#args = password === '' ? args : [...args, '--requirepass', password];
+  }
+
+  get url(): string {
+    return `redis://${this.password === '' ? '' : `:${this.password}@`}127.0.0.1:${this.port}`;
+  }
+
+  /** Resolves when it answers. @throws PortTaken, or an Error with what it said when it ends instead. */
+  async start(): Promise<void> {
+    const where = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.dir];
+    const [file, ...rest] = [...dyingWithUs, this.#file, ...where, '--save', '', '--appendonly', 'no', ...this.#args];
+    const server = spawn(file!, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
+    this.#process = server;
+    running.add(server);
+    let said = '';
+    server.stdout.on('data', (text: Buffer) => {
+      said += text;
+    });
+    await until(() => /Ready to accept connections/.test(said) || server.exitCode !== null, 'redis-server to be ready');
+    if (server.exitCode === null) return;
+    throw /Address already in use/i.test(said) ? new PortTaken() : new Error(`redis-server ended:\n${said}`);
+  }
+
+  /** kill -9; resolves when it is gone. */
+  async kill(): Promise<void> {
+    const server = this.#process;
+    if (server === undefined) return;
+    this.#process = undefined;
+    const ended = server.exitCode === null && server.signalCode === null ? once(server, 'exit') : undefined;
+    server.kill('SIGKILL');
+    await ended;
+    running.delete(server);
+  }
+
+  /** Takes connections, answers nothing. */
+  pause(): void {
+    this.#process!.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#process!.kill('SIGCONT');
+  }
+
+  /** What a command gives, over a connection of its own. */
+  async ask(command: string, ...args: readonly (string | number)[]): Promise<unknown> {
+    const options = this.password === '' ? {} : { password: this.password };
+    const client = new Redis({ host: '127.0.0.1', port: this.port, lazyConnect: true, protocol: 2, ...options });
+    try {
+      await client.connect();
+      return await client.call(command, ...args);
+    } finally {
+      client.disconnect();
+    }
+  }
+}
+
+/** Why there is no redis-server to be had; undefined when there is one. Looks once, and gets it where it may. */
+export function whyNoRedis(): Promise<string | undefined> {
+  found ??= findOrInstall();
+  return found.then((it) => ('reason' in it ? it.reason : undefined));
+}
+
+/** Started; killed and removed at the end of the test. */
+export async function testRedis(t: Teardown, options: TestRedisOptions = {}): Promise<TestRedis> {
+  const dir = await mkdtemp(join(tmpdir(), 'teamtalk-test-redis-'));
+  folders.add(dir);
+  for (let left = PORT_TRIES; ; left--) {
+    const asNode = options.cluster ? [...CLUSTER_NODE, '--cluster-port', `${await freePort()}`] : [];
+    const args = [...asNode, ...(options.args ?? [])];
+    const redis = new TestRedis(await redisServer(), dir, await freePort(), { ...options, args });
+    t.teardown(() => redis.kill());
+    try {
+      await redis.start();
+      t.teardown(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
+      return redis;
+    } catch (error) {
+      if (!(error instanceof PortTaken) || left === 0) throw error;
+    }
+  }
+}
+
+/** A Redis Cluster of masters without replicas, every slot with one of them. */
+export async function testRedisCluster(t: Teardown, masters = 3): Promise<{ nodes: TestRedis[]; url: string }> {
+  const nodes: TestRedis[] = [];
+  while (nodes.length < masters) nodes.push(await testRedis(t, { cluster: true }));
+  const slotsEach = Math.ceil(SLOTS / masters);
+  for (const [i, node] of nodes.entries()) {
+    const last = Math.min((i + 1) * slotsEach, SLOTS) - 1;
+    await node.ask('CLUSTER', 'ADDSLOTSRANGE', i * slotsEach, last);
+    await node.ask('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
+  }
+  for (const node of nodes.slice(1)) {
+    const [, busPort] = (await node.ask('CONFIG', 'GET', 'cluster-port')) as [string, string];
+    await nodes[0]!.ask('CLUSTER', 'MEET', '127.0.0.1', node.port, busPort);
+  }
+  const formed = async () => {
+    const states = await Promise.all(nodes.map((node) => node.ask('CLUSTER', 'INFO') as Promise<string>));
+    return states.every((state) => /cluster_state:ok/.test(state) && state.includes(`cluster_slots_ok:${SLOTS}`));
+  };
+  await until(formed, 'the Redis Cluster to be formed');
+  return { nodes, url: `redis-cluster://${nodes.map((node) => `127.0.0.1:${node.port}`).join(',')}` };
+}
+
+const SLOTS = 16_384;
+const PORT_TRIES = 20;
+const CLUSTER_NODE = [
+  '--cluster-enabled',
+  'yes',
+  '--cluster-require-full-coverage',
+  'no',
+  '--cluster-node-timeout',
+  '1000',
+];
+const INSTALL_MS_MAX = 180_000;
+
+class PortTaken extends Error {}
+
+let found: Promise<{ file: string } | { reason: string }> | undefined;
+
+async function redisServer(): Promise<string> {
+  found ??= findOrInstall();
+  const it = await found;
+  if ('reason' in it) throw new Error(it.reason);
+  return it.file;
+}
+
+async function findOrInstall(): Promise<{ file: string } | { reason: string }> {
+  const here = await onPath('redis-server');
+  if (here !== undefined) return { file: here };
+  if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version'))
+    return { reason: 'there is no redis-server on the PATH, and it is for root on Debian only to install it' };
+  try {
+    await install();
+  } catch (error) {
+    return { reason: `there is no redis-server on the PATH, and apt-get did not get it: ${(error as Error).message}` };
+  }
+  const file = await onPath('redis-server');
+  return file === undefined ? { reason: 'apt-get got no redis-server' } : { file };
+}
+
+/** Under a lock: of several test processes one does it, and the others find it done. */
+async function install(): Promise<void> {
+  const get = 'apt-get install -y --no-install-recommends redis-server';
+  const script = `command -v redis-server || ${get} || { apt-get update && ${get}; }`;
+  const lock = join(tmpdir(), 'teamtalk-test-redis.lock');
+  // In runlevel 1 packages start no services: the one on the well-known port would be nobody's.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  await promisify(execFile)('flock', [lock, 'sh', '-c', script], { env, timeout: INSTALL_MS_MAX });
+}
+
+async function onPath(file: string): Promise<string | undefined> {
+  for (const dir of (process.env.PATH ?? '').split(delimiter)) {
+    const path = join(dir, file);
+    if (await access(path, constants.X_OK).then(isTrue, isFalse)) return path;
+  }
+  return undefined;
+}
+
+const isTrue = () => true;
+const isFalse = () => false;
+
+const dyingWithUs = canSetpriv() ? ['setpriv', '--pdeathsig', 'KILL', '--'] : [];
+
+function canSetpriv(): boolean {
+  try {
+    execFileSync('setpriv', ['--pdeathsig', 'KILL', '--', 'true'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What to clear away when the process ends without teardowns. */
+const running = new Set<ChildProcess>();
+const folders = new Set<string>();
+process.once('exit', () => {
+  for (const server of running) server.kill('SIGKILL');
+  for (const dir of folders) rmSync(dir, { recursive: true, force: true });
+});

@@ -1,0 +1,308 @@
+import { createHash } from 'node:crypto';
+import { CLIENT_LOCAL_MSG_ID_MIN, MESSAGE_SIZE_MAX } from '../../common/limits.js';
+import { IM } from '../../common/pdu/pb.js';
+import { decryptText, encryptText } from '../../common/text-cipher.js';
+import {
+  type Head,
+  type ImportedMessage,
+  ImportRefused,
+  type Stretch,
+} from '../../servers/db-proxy/storage/import.js';
+import { batches, type ImportContext, type Phase, PORTION_ROWS } from './context.js';
+import type { Kind, Tally } from './findings.js';
+import { type Facts, type MessageKind, type MessageRow, messageOrder, NO_FACTS, TABLES, tableOf } from './source.js';
+import type { Voice } from './voice.js';
+
+const { MsgType } = IM.BaseDefine;
+
+/** As the original numbered types. In group tables 101 was voice once, by the words of its schema. */
+const TYPES = {
+  IMMessage: { 1: 'text', 2: 'voice' } as Readonly<Record<number, 'text' | 'voice'>>,
+  IMGroupMessage: { 17: 'text', 18: 'voice' } as Readonly<Record<number, 'text' | 'voice'>>,
+} as const;
+/** What a message has to be to be brought over, as the source can count it. */
+export const WANTED = { types: [1, 2, 17, 18, 101], sizeMax: MESSAGE_SIZE_MAX } as const;
+const AUDIO_ID = /^\d{1,10}$/;
+/** A voice message where its sound is lost: "[voice]", as all clients show one in lists. */
+const VOICE_TEXT = encryptText('[语音]');
+const SEND_ID_SIZE = 16;
+
+export interface ConversationParts {
+  readonly id: bigint;
+  readonly kind: MessageKind;
+  /** For people: "users 3 and 9", "group 5". */
+  readonly label: string;
+  /** The relations or the group whose messages it has. */
+  readonly ownerIds: readonly number[];
+  readonly facts: ReadonlyMap<number, Facts>;
+  /** Why a message of this sender is not brought over; undefined: it is. */
+  whyNot(senderId: number): Kind | undefined;
+  /** No message is later than that, Unix seconds. */
+  readonly latestS: number;
+  /** What the target has of it. */
+  readonly head: Head | undefined;
+}
+
+/**
+ * A conversation on its way over: its messages get the numbers 1, 2, 3 … in the order in which they come by, those that
+ * are left out get none. What the target has of it from an earlier run is gone through again and compared, not written.
+ */
+export class Conversation {
+  readonly parts: ConversationParts;
+  readonly #stored: number;
+  readonly #ownLast = new Map<number, number>();
+  #count = 0;
+  #renumbered = 0;
+  #lastOldId = 0;
+  #isOutOfOrder = false;
+
+  constructor(parts: ConversationParts) {
+    this.parts = parts;
+    this.#stored = parts.head?.msgId ?? 0;
+  }
+
+  get id(): bigint {
+    return this.parts.id;
+  }
+  /** Messages so far. */
+  get count(): number {
+    return this.#count;
+  }
+  /** Rows in the source, deleted ones included. */
+  get rows(): number {
+    return this.#sum((facts) => facts.rows);
+  }
+  /** Messages in the source. */
+  get size(): number {
+    return this.#sum((facts) => facts.rows - facts.deleted);
+  }
+
+  /** The number of the last message that a user has written; 0: none. */
+  ownLast(userId: number): number {
+    return this.#ownLast.get(userId) ?? 0;
+  }
+
+  /** Counts the deleted ones; none of them is ever read. */
+  countDeleted(tally: Tally): void {
+    for (const ownerId of this.parts.ownerIds)
+      tally.leftOut(this.#table(ownerId), 'message-deleted', undefined, this.#facts(ownerId).deleted);
+  }
+
+  /** Those of the rows that are brought over. */
+  kept(rows: readonly MessageRow[], tally: Tally): MessageRow[] {
+    return rows.filter((row) => {
+      const why = this.#whyNot(row);
+      const table = tableOf(this.parts.kind, row.table);
+      if (why === undefined) tally.stored(table);
+      else tally.leftOut(table, why, `${table}, row ${row.rowId}: sender ${row.senderId}, type ${row.type}, ${row.content.length} bytes`);
+      return why === undefined;
+    });
+  }
+
+  isVoice({ type, content }: MessageRow): boolean {
+    const regular = TYPES[this.parts.kind][type];
+    return regular === undefined ? AUDIO_ID.test(content.toString('latin1')) : regular === 'voice';
+  }
+
+  /**
+   * Gives them their numbers.
+   * @returns those that the target does not have yet
+   * @throws ImportRefused when what it has is something else
+   */
+  number(kept: readonly MessageRow[], voices: ReadonlyMap<string, Voice>, tally: Tally): ImportedMessage[] {
+    const messages: ImportedMessage[] = [];
+    for (const row of kept) {
+      const msgId = ++this.#count;
+      this.#ownLast.set(row.senderId, msgId);
+      this.#compareIds(row, msgId);
+      const message = { ...this.#content(row, voices, tally), msgId, senderId: row.senderId, sendId: this.#sendId(row) };
+      if (msgId > this.#stored) messages.push(message);
+      else if (msgId === this.#stored) this.#compareWithHead(message);
+    }
+    return messages;
+  }
+
+  /** When all its messages have come by. @throws ImportRefused when the target has more of them */
+  finish(tally: Tally): void {
+    const { label, ownerIds } = this.parts;
+    if (this.#count < this.#stored) this.#refuse(`${this.#stored} messages there, ${this.#count} in the source`);
+    if (this.#count >= CLIENT_LOCAL_MSG_ID_MIN) tally.add('conversation-long', `${label}: ${this.#count} messages`);
+    if (this.#isMerged) tally.add('pair-merged', `${label}: relations ${ownerIds.join(', ')}`);
+    if (this.#renumbered === 0) return;
+    tally.add('message-renumbered', undefined, this.#renumbered);
+    const why = this.#whyRenumbered().join(', ');
+    tally.add('conversation-renumbered', `${label}: ${this.#count} messages, ${this.#renumbered} under a new number (${why})`);
+  }
+
+  get #isMerged(): boolean {
+    return this.parts.ownerIds.filter((ownerId) => this.#facts(ownerId).rows > this.#facts(ownerId).deleted).length > 1;
+  }
+
+  #whyRenumbered(): string[] {
+    const why = this.#isMerged ? ['several relations'] : [];
+    if (this.#sum((facts) => facts.distinctIds) < this.size) why.push('doubled numbers');
+    if (this.#sum((facts) => facts.maxId) > this.#sum((facts) => facts.distinctIds)) why.push('missing numbers');
+    if (this.#sum((facts) => facts.deleted) > 0) why.push('deleted messages');
+    if (this.#isOutOfOrder) why.push('numbers against times');
+    if (this.#count < this.size) why.push('messages left out');
+    return why;
+  }
+
+  #compareIds({ oldId }: MessageRow, msgId: number): void {
+    if (oldId !== msgId) this.#renumbered++;
+    if (oldId < this.#lastOldId) this.#isOutOfOrder = true;
+    this.#lastOldId = oldId;
+  }
+
+  #compareWithHead({ sendId, msgId }: { readonly sendId: Buffer; readonly msgId: number }): void {
+    if (this.parts.head?.sendId?.equals(sendId) !== true) this.#refuse(`message ${msgId} there is not the one in the source`);
+  }
+
+  #refuse(why: string): never {
+    throw new ImportRefused(`the conversation of ${this.parts.label} has changed since the import was begun: ${why}`);
+  }
+
+  #whyNot({ type, content, senderId }: MessageRow): Kind | undefined {
+    if (content.length === 0) return 'message-empty';
+    if (content.length > WANTED.sizeMax) return 'message-large';
+    if (!(WANTED.types as readonly number[]).includes(type)) return 'message-type';
+    return this.parts.whyNot(senderId);
+  }
+
+  #content(row: MessageRow, voices: ReadonlyMap<string, Voice>, tally: Tally) {
+    const { kind, label, latestS } = this.parts;
+    const where = `${label}, message ${this.#count} (${tableOf(kind, row.table)}, row ${row.rowId})`;
+    if (TYPES[kind][row.type] === undefined) tally.add('message-type-other', `${where}: type ${row.type}`);
+    if (row.created > latestS) tally.add('message-future', `${where}: ${row.created}`);
+    const createTimeMs = Math.max(0, Math.min(row.created, latestS)) * 1000;
+    const [textType, voiceType] =
+      kind === 'IMMessage'
+        ? [MsgType.MSG_TYPE_SINGLE_TEXT, MsgType.MSG_TYPE_SINGLE_AUDIO]
+        : [MsgType.MSG_TYPE_GROUP_TEXT, MsgType.MSG_TYPE_GROUP_AUDIO];
+    if (!this.isVoice(row)) {
+      if (decryptText(row.content) === undefined) tally.add('message-garbled', where);
+      return { msgType: textType, body: row.content, createTimeMs };
+    }
+    const voice = voices.get(row.content.toString('latin1')) ?? { textBecause: 'voice-no-row' };
+    if ('body' in voice) {
+      tally.add('voice-stored');
+      return { msgType: voiceType, body: voice.body, createTimeMs };
+    }
+    tally.add(voice.textBecause, `${where}: IMAudio ${row.content.toString('latin1').slice(0, 20)}`);
+    return { msgType: textType, body: VOICE_TEXT, createTimeMs };
+  }
+
+  /** The same whenever and however often a row is brought over. */
+  #sendId({ table, rowId }: MessageRow): Buffer {
+    const name = `${tableOf(this.parts.kind, table)}/${rowId}`;
+    return createHash('sha256').update(name).digest().subarray(0, SEND_ID_SIZE);
+  }
+
+  #facts(ownerId: number): Facts {
+    return this.parts.facts.get(ownerId) ?? NO_FACTS;
+  }
+
+  #sum(value: (facts: Facts) => number): number {
+    return this.parts.ownerIds.reduce((sum, ownerId) => sum + value(this.#facts(ownerId)), 0);
+  }
+
+  #table(ownerId: number): string {
+    return tableOf(this.parts.kind, ownerId % TABLES);
+  }
+}
+
+/** What is to be done while a conversation's messages go by, and when they have. */
+export interface Passing {
+  /** In their order, each with the number it gets. */
+  message?(row: MessageRow, msgId: number): void;
+  /** Of a single conversation. */
+  reads?(conversation: Conversation): Stretch['reads'];
+}
+
+/**
+ * Reads all messages of conversations that fit into a portion.
+ * @returns what is to be written of them
+ */
+export async function bringOver(
+  ctx: ImportContext,
+  conversations: readonly Conversation[],
+  tally: Tally,
+  passing: (conversation: Conversation) => Passing,
+): Promise<Stretch[]> {
+  const kind = conversations[0]?.parts.kind ?? 'IMMessage';
+  const rows = await ctx.source.messages(
+    kind,
+    conversations.filter((each) => each.size > 0).flatMap((each) => each.parts.ownerIds),
+  );
+  const byOwner = new Map<number, MessageRow[]>();
+  for (const row of rows) {
+    const own = byOwner.get(row.ownerId);
+    if (own === undefined) byOwner.set(row.ownerId, [row]);
+    else own.push(row);
+  }
+  const kept = conversations.map((conversation) => {
+    conversation.countDeleted(tally);
+    const own = conversation.parts.ownerIds.flatMap((ownerId) => byOwner.get(ownerId) ?? []);
+    return conversation.kept(own.sort(messageOrder), tally);
+  });
+  const voices = await voicesOf(ctx, conversations, kept);
+  return conversations.flatMap((conversation, n) => {
+    const { message, reads } = passing(conversation);
+    const messages = conversation.number(kept[n]!, voices, tally);
+    kept[n]!.forEach((row, place) => {
+      message?.(row, place + 1);
+    });
+    conversation.finish(tally);
+    if (messages.length === 0) return [];
+    const stretch = { conversationId: conversation.id, after: messages[0]!.msgId - 1, messages };
+    const positions = reads?.(conversation);
+    return [positions === undefined ? stretch : { ...stretch, reads: positions }];
+  });
+}
+
+/**
+ * Brings a conversation over that is larger than a portion, stretch by stretch, and counts its messages as progress. The
+ * last one is left to the caller, together with whatever ends a portion.
+ */
+export async function bringOverLarge<Cursor>(
+  ctx: ImportContext,
+  phase: Phase<Cursor>,
+  conversation: Conversation,
+  tally: Tally,
+  { message, reads }: Passing,
+): Promise<Stretch[]> {
+  conversation.countDeleted(tally);
+  const { id, parts } = conversation;
+  // One message is always held back: the last stretch carries the read positions, and which it is shows at the end.
+  let held: ImportedMessage[] = [];
+  const stretch = (messages: ImportedMessage[]) => ({ conversationId: id, after: messages[0]!.msgId - 1, messages });
+  for await (const rows of batches(ctx.source.orderedMessages(parts.kind, parts.ownerIds), PORTION_ROWS)) {
+    const kept = conversation.kept(rows, tally);
+    const before = conversation.count;
+    held.push(...conversation.number(kept, await voicesOf(ctx, [conversation], [kept]), tally));
+    kept.forEach((row, place) => {
+      message?.(row, before + place + 1);
+    });
+    const ready = held.length < 2 ? [] : [stretch(held.slice(0, -1))];
+    await phase.write(async () => {
+      await ctx.target.write(ready);
+      ctx.progress.add(rows.length);
+    });
+    held = held.slice(-1);
+  }
+  conversation.finish(tally);
+  if (held.length === 0) return [];
+  const positions = reads?.(conversation);
+  return [positions === undefined ? stretch(held) : { ...stretch(held), reads: positions }];
+}
+
+function voicesOf(
+  ctx: ImportContext,
+  conversations: readonly Conversation[],
+  kept: readonly MessageRow[][],
+): Promise<Map<string, Voice>> {
+  const contents = conversations.flatMap((conversation, n) =>
+    kept[n]!.filter((row) => conversation.isVoice(row)).map((row) => row.content.toString('latin1')),
+  );
+  return ctx.voices.load(contents);
+}
