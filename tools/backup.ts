@@ -12,7 +12,7 @@ const program = addTargetOptions(
   new Command('npm run backup --')
     .description('Writes a sealed copy of all databases into a new folder, while the cluster runs.')
     .argument('<folder>', 'does not exist yet; gets its name when everything is in it')
-    .option('--json', 'print the manifest on stdout', false),
+    .option('--json', 'print the outcome as JSON on stdout', false),
 ).parse();
 
 interface Options extends TargetOptions {
@@ -33,7 +33,8 @@ await run('backup', async () => {
     progress,
     signal: endedBy('SIGINT', 'SIGTERM', 'SIGHUP'),
   });
-  if (options.json) process.stdout.write(`${JSON.stringify(manifest)}\n`);
+  const peakBytes = process.resourceUsage().maxRSS * 1024;
+  if (options.json) process.stdout.write(`${JSON.stringify({ folder, peakBytes, manifest })}\n`);
   else process.stdout.write(summary(manifest, folder, performance.now() - startedMs));
   return 0;
 });

@@ -85,7 +85,9 @@ class Cluster {
   async #secrets(): Promise<Secrets> {
     const { data } = this.#options;
     const masterKeyFile = process.env.TT_MASTER_KEY_FILE ?? join(data, 'master.key');
-    await readOrMake(masterKeyFile, () => randomBytes(32).toString('hex'));
+    // One is only made in its own place: a path that was named and is not there is a mistake.
+    if (process.env.TT_MASTER_KEY_FILE === undefined)
+      await readOrMake(masterKeyFile, () => randomBytes(32).toString('hex'));
     const given = process.env.DATABASE_URL ?? '';
     return {
       clusterSecret: await readOrMake(join(data, 'cluster.secret'), () => randomBytes(32).toString('hex')),

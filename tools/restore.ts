@@ -45,7 +45,8 @@ await run('restore', async () => {
   const options = program.opts<Options>();
   if (options.allToOne && options.shard.length > 0) throw new Error('--all-to-one and --shard exclude each other');
   // A check of the backup alone needs the master key and no database.
-  const anywhere = options.verifyOnly && options.database === undefined ? { database: 'postgres://localhost/none' } : {};
+  const anywhere =
+    options.verifyOnly && options.database === undefined ? { database: 'postgres://localhost/none' } : {};
   const target = await targetOf({ ...options, ...anywhere });
   const backup = await openManifest(resolve(program.args[0]!), await MasterKeyring.open(target.masterKey));
   const progress = new Progress('restore');
@@ -71,7 +72,8 @@ await run('restore', async () => {
 function shardOption(text: string, before: readonly ShardTarget[]): ShardTarget[] {
   const [, name, url] = /^([a-z0-9-]{1,32})=(.+)$/.exec(text) ?? [];
   if (name === undefined || url === undefined) throw new InvalidArgumentError('expected name=url.');
-  if (!url.startsWith('/') && !URL.canParse(url)) throw new InvalidArgumentError('expected postgres://… or /name behind the =.');
+  if (!url.startsWith('/') && !URL.canParse(url))
+    throw new InvalidArgumentError('expected postgres://… or /name behind the =.');
   if (before.some((shard) => shard.name === name)) throw new InvalidArgumentError(`there are two ${name}.`);
   return [...before, { name, url }];
 }
@@ -92,7 +94,9 @@ function checked(backup: Backup): string {
 function summary(backup: Backup, { fsck, reconciled, ms }: Restored, peakBytes: number): string {
   const { rows, bytes } = totals(backup);
   const { joined, hidden, listed } = reconciled ?? { joined: 0, hidden: 0, listed: 0 };
-  const lines = [`${count(rows)} rows, ${size(bytes)} restored in ${(ms / 1000).toFixed(1)} s; memory at most ${size(peakBytes)}`];
+  const lines = [
+    `${count(rows)} rows, ${size(bytes)} restored in ${(ms / 1000).toFixed(1)} s; memory at most ${size(peakBytes)}`,
+  ];
   if (joined + hidden + listed > 0)
     lines.push(`made to agree: ${joined} members, ${hidden} removed conversations, ${listed} entries of lists`);
   lines.push(reportText(fsck));

@@ -1,6 +1,12 @@
 import { hostname, userInfo } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type Hold, type LogLine, type Policy, Retention, type RunResult } from '../servers/db-proxy/storage/retention.js';
+import {
+  type Hold,
+  type LogLine,
+  type Policy,
+  Retention,
+  type RunResult,
+} from '../servers/db-proxy/storage/retention.js';
 import { count, Progress } from './backup/progress.js';
 import { endedBy, run } from './backup/run.js';
 import { addTargetOptions, type TargetOptions, targetOf } from './storage-target.js';
@@ -18,7 +24,9 @@ command('set', 'changes the rules; without any rule everything stays')
   .option('--single <days>', 'for chats of two', days)
   .option('--groups <days>', 'for all groups', days)
   .option('--group <id>', 'for this group, with --days', number(1))
-  .addOption(new Option('--days <days>', `with --group: a number, ${FOR_EVER}, or default: like all groups`).argParser(ownDays))
+  .addOption(
+    new Option('--days <days>', `with --group: a number, ${FOR_EVER}, or default: like all groups`).argParser(ownDays),
+  )
   .action((options: TargetOptions & SetOptions) => act(options, (retention) => set(retention, options)));
 
 command('show', 'prints rules, holds and what was done last')
@@ -134,7 +142,12 @@ function shown({ single, group, groups, holds }: Policy, log: readonly LogLine[]
     lines.push(`  ${kind} ${id} since ${since.toISOString()}${reason === '' ? '' : `: ${reason}`}`);
   lines.push('', 'done, newest first:');
   for (const line of log) {
-    const end = line.finished === null ? (line.action === 'run' ? ', without an end so far' : '') : ` → ${JSON.stringify(line.outcome)}`;
+    const end =
+      line.finished === null
+        ? line.action === 'run'
+          ? ', without an end so far'
+          : ''
+        : ` → ${JSON.stringify(line.outcome)}`;
     lines.push(`  ${line.at.toISOString()} ${line.who} ${line.action} ${JSON.stringify(line.detail)}${end}`);
   }
   return `${lines.join('\n')}\n`;

@@ -28,7 +28,7 @@ export const LINK_HEARTBEAT_MS = 5_000;
 export const LINK_SILENCE_MS = 30_000;
 const DIAL_MS_MAX = 5_000;
 const REDIAL_MS_FIRST = 100;
-const REDIAL_MS_MAX = 4_000;
+const REDIAL_MS_MAX = 1_000;
 
 export const linkConnectionLimits: ConnectionLimits = {
   frameSizeMax: LINK_FRAME_SIZE_MAX,

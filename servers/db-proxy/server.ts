@@ -48,7 +48,7 @@ export async function startDbProxy(settings: DbProxySettings, { name, log, metri
   metrics.gauge('asks_running', 'Questions being answered', () => peers.busy);
   return {
     ports: { servers: peers.port },
-    notReady: () => undefined,
+    notReady: () => storage.health.missing,
     async close(drainMs) {
       peers.drain();
       const deadline = performance.now() + drainMs;

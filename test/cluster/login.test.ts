@@ -598,10 +598,10 @@ t.test('before the log-in nothing is heard but log-in and heartbeat', async (t) 
 // ------------------------------------------------------------------------------------------------------ time-outs
 
 t.test('who is silent for too long is closed', async (t) => {
-  const times = { loginTimeoutMs: 400, pcSilenceMs: 800, mobileSilenceMs: 2_500 };
+  const times = { loginTimeoutMs: 400, pcSilenceMs: 800, mobileSilenceMs: 3_000 };
   const cluster = await TestCluster.start(t, postgres, { msg: times });
   const SWEEP_MS = 1_000;
-  const SLACK_MS = 500;
+  const SLACK_MS = 1_000;
   const started = performance.now();
   const lasted = async (client: Client) => {
     const reason = await client.closed;
@@ -621,7 +621,7 @@ t.test('who is silent for too long is closed', async (t) => {
   t.teardown(() => clearInterval(beat));
   const ends = await Promise.all([greeting, beating, windows, mac, ios, android].map(lasted));
   const names = ['not logged in', 'not logged in but with heartbeats', 'Windows', 'mac', 'iOS', 'Android'];
-  const limits = [400, 400, 800, 800, 2_500, 2_500];
+  const limits = [400, 400, 800, 800, 3_000, 3_000];
   for (const [i, { reason, ms }] of ends.entries()) {
     t.equal(reason, 'ended', `${names[i]}: closed by the server`);
     const limit = limits[i]!;
@@ -656,7 +656,7 @@ t.test('one session per device class', async (t) => {
       old.tell(message.readAck, { userId: 1, sessionId: 2, msgId: 0, sessionType: SINGLE });
       await t.rejects(old.say(2, 'still here'), ConnectionLost, 'it is not listened to');
       const leftMs = performance.now() - kickedMs;
-      t.ok(leftMs > 800 && leftMs < 2_000, `closed after ${Math.round(leftMs)} ms`);
+      t.ok(leftMs > 800 && leftMs < 2_500, `closed after ${Math.round(leftMs)} ms`);
       t.equal(oldFrames.at(-1), kick, 'it heard nothing after the kick');
       t.equal(await bob.latestId(SINGLE, 1), msgId, 'what it said is not stored');
       t.equal((await fresh.unread()).total, 1, 'nor what it read');
@@ -773,7 +773,7 @@ t.test('a kicked client gets a second to read why, however short the time for th
   const kickedMs = performance.now();
   await old.closed;
   const leftMs = performance.now() - kickedMs;
-  t.ok(leftMs > 950 && leftMs < 2_000, `closed after ${Math.round(leftMs)} ms`);
+  t.ok(leftMs > 950 && leftMs < 2_500, `closed after ${Math.round(leftMs)} ms`);
 });
 
 // ------------------------------------------------------------------------------------------------ other servers gone

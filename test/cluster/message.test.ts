@@ -158,9 +158,9 @@ t.test('messages', async (t) => {
       const [aliceFrames, bobFrames] = [listenTo(alice), listenTo(bob)];
       const before = Math.floor(Date.now() / 1000);
       const voice = Buffer.from([0, 0, 0, 5, 0xff, 0, 0x80, 1]);
-      t.strictSame(await alice.say(bob.userId, 'hello 你好'), { msgId: 1 });
-      t.strictSame(await alice.sendData(bob.userId, VOICE, voice), { msgId: 2 });
-      t.strictSame(await bob.say(alice.userId, 'hi'), { msgId: 3 });
+      t.match(await alice.say(bob.userId, 'hello 你好'), { msgId: 1 });
+      t.match(await alice.sendData(bob.userId, VOICE, voice), { msgId: 2 });
+      t.match(await bob.say(alice.userId, 'hi'), { msgId: 3 });
 
       const common = { sessionType: SINGLE, sessionId: alice.userId, fromUserId: alice.userId };
       const heard = await heardOf(bob, 2);
@@ -356,7 +356,7 @@ t.test('messages', async (t) => {
       );
     t.strictSame(await rowCounts(cluster), before, 'nothing was stored');
     const longest = Buffer.alloc(MESSAGE_SIZE_MAX, 'A');
-    t.strictSame(await alice.sendData(bob.userId, TEXT, longest), { msgId: 1 }, 'the longest one is not too long');
+    t.match(await alice.sendData(bob.userId, TEXT, longest), { msgId: 1 }, 'the longest one is not too long');
     t.strictSame(Buffer.from((await bob.heard()).data), longest, 'and is the first that is heard');
   });
 

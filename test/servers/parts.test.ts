@@ -1,7 +1,7 @@
 /** The live state of login, route and msg servers, by itself: no socket, no clock, and simpler models to compare with. */
 import fc from 'fast-check';
 import t from 'tap';
-import type { Connection } from '../../common/net/connection.js';
+import type { CloseReason, Connection } from '../../common/net/connection.js';
 import type { Peer } from '../../common/net/peers.js';
 import { Frame } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
@@ -293,14 +293,17 @@ t.test('route: who is online', async (t) => {
   t.same([0x01, 0x02, 0x03, 0x10, 0x11, 0x12, 0x13].map(isPc), [true, true, true, false, false, false, false]);
 });
 
+/** What a client is told when it is let in. */
+const ANSWER = Buffer.from('welcome');
+
 /** A session over a connection that only remembers. */
 class Client {
   readonly got: Buffer[] = [];
   readonly reasons: string[] = [];
   readonly session: Session;
 
-  constructor(userId: number, clientType: IM.BaseDefine.ClientType) {
-    const closed = () => this.session.closed('ended');
+  constructor(userId: number, clientType: IM.BaseDefine.ClientType, isWelcome = true) {
+    const closed = (reason: CloseReason) => this.session.closed(reason);
     const send = (frame: Buffer) => this.got.push(frame);
     const connection = { own: () => undefined, send, close: closed } as unknown as Connection;
     this.session = new Session(connection, {
@@ -310,6 +313,8 @@ class Client {
     this.session.verify();
     const identity = { userId, clientType, clientVersion: '', capabilities: new Set<never>() };
     this.session.begin(identity, 1);
+    if (isWelcome) this.session.welcome(ANSWER);
+    this.got.length = 0;
   }
 }
 
@@ -518,7 +523,30 @@ t.test('msg: one session', async (t) => {
   t.match(IM.Login.IMKickUser.decode(new Frame(got[0]!).body), { userId: 7, kickReason: 1 });
   t.same([session.state, session.online], ['leaving', false]);
   session.close('kicked');
-  t.same([session.state, client.reasons], ['closed', ['ended']]);
+  t.same([session.state, client.reasons], ['closed', ['kicked']]);
+
+  const early = new Client(7, ClientType.CLIENT_TYPE_IOS, false);
+  const frames = [1, 2, 3].map((n) => Buffer.from([n]));
+  for (const frame of frames.slice(0, 2)) early.session.send(frame);
+  t.same(early.got, [], 'before the answer to its log-in it hears of nothing');
+  early.session.welcome(ANSWER);
+  early.session.send(frames[2]!);
+  t.same(early.got, [ANSWER, ...frames], 'and of all of it behind that');
+
+  const flooded = new Client(7, ClientType.CLIENT_TYPE_IOS, false);
+  for (let i = 0; i < 100_000 && flooded.reasons.length === 0; i++) flooded.session.send(ANSWER);
+  t.same(flooded.reasons, ['slow'], 'what may wait for the answer has a bound');
+
+  const kicked = new Client(7, ClientType.CLIENT_TYPE_IOS, false);
+  kicked.session.send(ANSWER);
+  kicked.session.kick(KickReasonType.KICK_REASON_DUPLICATE_USER);
+  kicked.session.welcome(ANSWER);
+  t.same(
+    kicked.got.map((bytes) => new Frame(bytes).command),
+    [0x0107],
+    'one that is kicked is not let in',
+  );
+  kicked.session.close('kicked');
 
   const greeting = new Session({ own: () => undefined } as unknown as Connection, {
     frame: () => undefined,

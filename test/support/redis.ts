@@ -102,7 +102,8 @@ export function whyNoRedis(): Promise<string | undefined> {
 
 /** Started; killed and removed at the end of the test. */
 export async function testRedis(t: Teardown, options: TestRedisOptions = {}): Promise<TestRedis> {
-  const dir = await mkdtemp(join(tmpdir(), 'teamtalk-test-redis-'));
+  // Named like the copies of support/postgres.ts, which sweeps up what killed test processes left.
+  const dir = await mkdtemp(join(tmpdir(), `teamtalk-test-pg-${process.pid}-redis-`));
   folders.add(dir);
   for (let left = PORT_TRIES; ; left--) {
     const asNode = options.cluster ? [...CLUSTER_NODE, '--cluster-port', `${await freePort()}`] : [];
@@ -172,7 +173,8 @@ async function findOrInstall(): Promise<{ file: string } | { reason: string }> {
   try {
     await install();
   } catch (error) {
-    return { reason: `there is no redis-server on the PATH, and apt-get did not get it: ${(error as Error).message}` };
+    const [last] = (error as Error).message.trim().split('\n').slice(-1);
+    return { reason: `there is no redis-server on the PATH, and apt-get did not get it: ${last}` };
   }
   const file = await onPath('redis-server');
   return file === undefined ? { reason: 'apt-get got no redis-server' } : { file };

@@ -82,7 +82,10 @@ export class ManifestError extends Error {
 }
 
 /** The key of a new backup and what the manifest says about it. */
-export function newBackupKey(masterKey: Buffer): { key: Buffer; fields: Pick<Manifest, 'id' | 'masterKey' | 'backupKey'> } {
+export function newBackupKey(masterKey: Buffer): {
+  key: Buffer;
+  fields: Pick<Manifest, 'id' | 'masterKey' | 'backupKey'>;
+} {
   const key = randomBytes(KEY_SIZE);
   const id = randomUUID();
   const nonce = randomBytes(NONCE_SIZE);

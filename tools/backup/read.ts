@@ -47,10 +47,7 @@ export async function readPart(
 }
 
 /** Reads everything once, for its checks alone. */
-export async function verifyParts(
-  backup: Backup,
-  progress: Progress,
-): Promise<void> {
+export async function verifyParts(backup: Backup, progress: Progress): Promise<void> {
   // What is missing or cut off shows without reading the rest.
   for (const part of backup.manifest.parts) await (await openPart(backup.folder, part)).close();
   for (const part of backup.manifest.parts) {
@@ -63,7 +60,9 @@ export async function verifyParts(
 async function openPart(folder: string, part: Part): Promise<FileHandle> {
   const handle = await open(join(folder, part.file), constants.O_RDONLY | constants.O_NOFOLLOW).catch(
     (error: NodeJS.ErrnoException) => {
-      throw new DamagedError(`${part.file} is ${error.code === 'ENOENT' ? 'missing' : `not readable: ${error.message}`}`);
+      throw new DamagedError(
+        `${part.file} is ${error.code === 'ENOENT' ? 'missing' : `not readable: ${error.message}`}`,
+      );
     },
   );
   const { size } = await handle.stat();
@@ -73,7 +72,10 @@ async function openPart(folder: string, part: Part): Promise<FileHandle> {
 }
 
 /** Each chunk is overwritten by the next one. */
-async function* chunks(handle: FileHandle, size: number): AsyncGenerator<{ chunk: Buffer; count: number; last: boolean }> {
+async function* chunks(
+  handle: FileHandle,
+  size: number,
+): AsyncGenerator<{ chunk: Buffer; count: number; last: boolean }> {
   const buffer = Buffer.allocUnsafe(CHUNK_SIZE + TAG_SIZE);
   for (let count = 0, at = 0; at < size; count++) {
     const wanted = Math.min(buffer.length, size - at);

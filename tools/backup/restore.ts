@@ -96,7 +96,11 @@ function schemasThen({ databases }: Manifest): SchemasThen {
 function placed({ placement }: Manifest, shards: readonly ShardTarget[]): PlacedShard[] {
   const all = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
   if (shards.length === 0) return [{ name: placement.shards[0]!.name, url: null, buckets: all }];
-  const names = (list: readonly { name: string }[]) => list.map((each) => each.name).sort().join();
+  const names = (list: readonly { name: string }[]) =>
+    list
+      .map((each) => each.name)
+      .sort()
+      .join();
   if (names(shards) === names(placement.shards))
     return shards.map((shard) => ({
       ...shard,

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { projectRoot } from '../../common/root.js';
-import type { MasterKeyring } from '../../servers/db-proxy/storage/master-key.js';
 import { openSnapshots, type Snapshot, type Snapshots, type Table } from '../../servers/db-proxy/storage/backup.js';
 import { CopyRows } from '../../servers/db-proxy/storage/copy-rows.js';
+import type { MasterKeyring } from '../../servers/db-proxy/storage/master-key.js';
 import { MANIFEST, type Manifest, ManifestError, manifestText, newBackupKey, type Part } from './manifest.js';
 import type { Progress } from './progress.js';
 import { type PartKey, Sealer } from './sealed-part.js';
@@ -126,10 +126,24 @@ async function writePart(
   if (sent !== rows.count) throw new Error(`${schema}.${table}: PostgreSQL sent ${sent} rows, ${rows.count} came`);
   progress.end();
   const digest = hash.digest('hex');
-  return { number: key.number, file, database: snapshot.name, schema, table, columns: [...columns], rows: sent, plainSize, size, sha256: digest };
+  return {
+    number: key.number,
+    file,
+    database: snapshot.name,
+    schema,
+    table,
+    columns: [...columns],
+    rows: sent,
+    plainSize,
+    size,
+    sha256: digest,
+  };
 }
 
-async function describe({ all, placement }: Snapshots): Promise<Pick<Manifest, 'taken' | 'build' | 'placement' | 'databases'>> {
+async function describe({
+  all,
+  placement,
+}: Snapshots): Promise<Pick<Manifest, 'taken' | 'build' | 'placement' | 'databases'>> {
   const { version } = JSON.parse(await readFile(join(projectRoot, 'package.json'), 'utf8')) as { version: string };
   const shards = placement.shards.filter((shard) => shard.buckets.length > 0);
   return {

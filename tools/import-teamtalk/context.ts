@@ -53,7 +53,8 @@ export class Phase<Cursor> {
     const found = await ctx.target.phase(name);
     const saved = found?.state as Saved<Cursor> | undefined;
     const tally = Tally.of(saved?.tally);
-    for (const { stored, leftOut } of messageTables().map((table) => tally.table(table))) ctx.progress.skip(stored + leftOut);
+    for (const { stored, leftOut } of messageTables().map((table) => tally.table(table)))
+      ctx.progress.skip(stored + leftOut);
     return new Phase(ctx, name, saved?.cursor ?? start, tally, found?.done ?? false);
   }
 

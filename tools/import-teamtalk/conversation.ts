@@ -2,12 +2,7 @@ import { createHash } from 'node:crypto';
 import { CLIENT_LOCAL_MSG_ID_MIN, MESSAGE_SIZE_MAX } from '../../common/limits.js';
 import { IM } from '../../common/pdu/pb.js';
 import { decryptText, encryptText } from '../../common/text-cipher.js';
-import {
-  type Head,
-  type ImportedMessage,
-  ImportRefused,
-  type Stretch,
-} from '../../servers/db-proxy/storage/import.js';
+import { type Head, type ImportedMessage, ImportRefused, type Stretch } from '../../servers/db-proxy/storage/import.js';
 import { batches, type ImportContext, type Phase, PORTION_ROWS } from './context.js';
 import type { Kind, Tally } from './findings.js';
 import { type Facts, type MessageKind, type MessageRow, messageOrder, NO_FACTS, TABLES, tableOf } from './source.js';
@@ -94,7 +89,12 @@ export class Conversation {
       const why = this.#whyNot(row);
       const table = tableOf(this.parts.kind, row.table);
       if (why === undefined) tally.stored(table);
-      else tally.leftOut(table, why, `${table}, row ${row.rowId}: sender ${row.senderId}, type ${row.type}, ${row.content.length} bytes`);
+      else
+        tally.leftOut(
+          table,
+          why,
+          `${table}, row ${row.rowId}: sender ${row.senderId}, type ${row.type}, ${row.content.length} bytes`,
+        );
       return why === undefined;
     });
   }
@@ -115,7 +115,12 @@ export class Conversation {
       const msgId = ++this.#count;
       this.#ownLast.set(row.senderId, msgId);
       this.#compareIds(row, msgId);
-      const message = { ...this.#content(row, voices, tally), msgId, senderId: row.senderId, sendId: this.#sendId(row) };
+      const message = {
+        ...this.#content(row, voices, tally),
+        msgId,
+        senderId: row.senderId,
+        sendId: this.#sendId(row),
+      };
       if (msgId > this.#stored) messages.push(message);
       else if (msgId === this.#stored) this.#compareWithHead(message);
     }
@@ -131,7 +136,10 @@ export class Conversation {
     if (this.#renumbered === 0) return;
     tally.add('message-renumbered', undefined, this.#renumbered);
     const why = this.#whyRenumbered().join(', ');
-    tally.add('conversation-renumbered', `${label}: ${this.#count} messages, ${this.#renumbered} under a new number (${why})`);
+    tally.add(
+      'conversation-renumbered',
+      `${label}: ${this.#count} messages, ${this.#renumbered} under a new number (${why})`,
+    );
   }
 
   get #isMerged(): boolean {
@@ -155,7 +163,8 @@ export class Conversation {
   }
 
   #compareWithHead({ sendId, msgId }: { readonly sendId: Buffer; readonly msgId: number }): void {
-    if (this.parts.head?.sendId?.equals(sendId) !== true) this.#refuse(`message ${msgId} there is not the one in the source`);
+    if (this.parts.head?.sendId?.equals(sendId) !== true)
+      this.#refuse(`message ${msgId} there is not the one in the source`);
   }
 
   #refuse(why: string): never {

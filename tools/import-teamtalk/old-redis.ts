@@ -45,7 +45,10 @@ export class OldRedis {
   }
 
   /** How many messages of the peer each user has not read. */
-  async unread(pairs: readonly { readonly userId: number; readonly peerId: number }[], tally: Tally): Promise<number[]> {
+  async unread(
+    pairs: readonly { readonly userId: number; readonly peerId: number }[],
+    tally: Tally,
+  ): Promise<number[]> {
     const asked = pairs.map(({ userId, peerId }) => ['hget', `unread_${userId}`, `${peerId}`]);
     return (await this.#ask(UNREAD, asked, tally)).map((value) => countOf(value, tally));
   }
@@ -85,7 +88,9 @@ export class OldRedis {
   /** "ios:<token>" or "android:<token>" of each; undefined: none. */
   async tokens(userIds: readonly number[], tally: Tally): Promise<(string | undefined)[]> {
     const asked = userIds.map((id) => ['get', `device_${id}`]);
-    return (await this.#ask(TOKEN, asked, tally)).map((value) => (typeof value === 'string' && value !== '' ? value : undefined));
+    return (await this.#ask(TOKEN, asked, tally)).map((value) =>
+      typeof value === 'string' && value !== '' ? value : undefined,
+    );
   }
 
   /** Who has each of the tokens; undefined: nobody knows. */

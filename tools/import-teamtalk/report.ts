@@ -34,7 +34,9 @@ export function reportOf(source: Source, tally: Tally): string {
     line('messages between two', singles),
     line('messages in groups', groups),
     '',
-    ...(findings.length === 0 ? ['Nothing was changed or left out.'] : ['What was changed, left out, or is to be known:']),
+    ...(findings.length === 0
+      ? ['Nothing was changed or left out.']
+      : ['What was changed, left out, or is to be known:']),
     ...findings,
     '',
   ].join('\n');

@@ -1,5 +1,5 @@
 import { isUserId } from '../../common/conversation.js';
-import { type ImportDirectory, type ImportTarget } from '../../servers/db-proxy/storage/import.js';
+import type { ImportDirectory, ImportTarget } from '../../servers/db-proxy/storage/import.js';
 import { checkDirectory, checkMessages, checkTables, Differences } from './check.js';
 import type { ImportContext } from './context.js';
 import { importDirectory } from './directory.js';
@@ -8,7 +8,7 @@ import { type Listener, Tally } from './findings.js';
 import { importGroups } from './groups.js';
 import type { OldRedis } from './old-redis.js';
 import { countOrphans } from './orphans.js';
-import { Progress } from './progress.js';
+import type { Progress } from './progress.js';
 import { importSessions } from './sessions.js';
 import { importSingles } from './singles.js';
 import { messageTables, type Source, SourceError } from './source.js';
@@ -46,7 +46,9 @@ export async function runImport(parts: ImportParts, target: ImportTarget, progre
   progress.phase('counting');
   await checkMessages(ctx, tally, differences);
   if (await ctx.source.hasChanged())
-    throw new SourceError('the TeamTalk database was written to while it was read. Stop its servers, and begin with an empty target');
+    throw new SourceError(
+      'the TeamTalk database was written to while it was read. Stop its servers, and begin with an empty target',
+    );
   if (differences.count > 0) return { tally, differences };
   progress.phase('people');
   try {

@@ -20,7 +20,8 @@ export async function importSingles(ctx: ImportContext): Promise<Tally> {
       'IMMessage',
       pairs.flatMap((pair) => pair.relationIds),
     );
-    for (const pack of packs(pairs, (pair) => rowsOf(pair, facts), PORTION_ROWS)) await importPack(ctx, phase, pack, facts);
+    for (const pack of packs(pairs, (pair) => rowsOf(pair, facts), PORTION_ROWS))
+      await importPack(ctx, phase, pack, facts);
   }
   await phase.finish();
   return phase.tally;

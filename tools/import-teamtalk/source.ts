@@ -137,7 +137,7 @@ const READER_PAUSE_SECONDS_MAX = 86_400;
 const STREAM_ROWS = 1_000;
 const STRINGS = new Set(['VAR_STRING', 'STRING', 'VARCHAR', 'BLOB', 'TINY_BLOB', 'MEDIUM_BLOB', 'LONG_BLOB']);
 
-type Cell = number | Buffer | null;
+type Cell = number | string | Buffer | null;
 type Row = readonly Cell[];
 
 export class Source {
@@ -165,7 +165,9 @@ export class Source {
       const columns = await columnsOf(connection);
       const missing = REQUIRED.filter((table) => !columns.has(`${table}.id`.toLowerCase()));
       if (missing.length > 0)
-        throw new SourceError(`no TeamTalk database: it has no ${missing.slice(0, 3).join(', ')}${missing[3] ? ' …' : ''}`);
+        throw new SourceError(
+          `no TeamTalk database: it has no ${missing.slice(0, 3).join(', ')}${missing[3] ? ' …' : ''}`,
+        );
       const stats = await statsOf(connection, columns);
       return new Source(address, connection, columns, stats);
     } catch (error) {
@@ -235,8 +237,23 @@ export class Source {
          from IMUser order by ifnull(status, 0) = 3, ifnull(status, 0) <> 0, id`,
     );
     for await (const row of rows) {
-      const [id, sex, name, domain, nick, password, salt, phone, email, avatar, departId, status, created, shield, sign] =
-        row;
+      const [
+        id,
+        sex,
+        name,
+        domain,
+        nick,
+        password,
+        salt,
+        phone,
+        email,
+        avatar,
+        departId,
+        status,
+        created,
+        shield,
+        sign,
+      ] = row;
       yield {
         id: number(id),
         sex: number(sex),
@@ -386,7 +403,8 @@ export class Source {
           group by 1, 2`,
         [ids, wanted.types, wanted.sizeMax],
       );
-      for (const [ownerId, senderId, count] of rows) counts.set(countKey(number(ownerId), number(senderId)), number(count));
+      for (const [ownerId, senderId, count] of rows)
+        counts.set(countKey(number(ownerId), number(senderId)), number(count));
     }
     return counts;
   }
@@ -575,7 +593,9 @@ function sourceError(error: unknown): SourceError {
   return new SourceError(`the TeamTalk database: ${message || code}`, { cause: error });
 }
 
+/** What is computed may come as a decimal, and that as text. */
 function number(cell: Cell | undefined): number {
+  if (typeof cell === 'string') return Number(cell);
   return typeof cell === 'number' ? cell : 0;
 }
 

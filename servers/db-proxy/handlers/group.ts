@@ -19,7 +19,7 @@ export async function info(
   asked: IM.Group.IMGroupInfoListReq,
 ): Promise<IM.Group.IMGroupInfoListRsp.$Properties> {
   const known = new Map(asked.groupVersionList.map((each) => [each.groupId, each.version]));
-  const groups = await ctx.groups.info(asked.userId, [...known.keys()]);
+  const groups = await ctx.groups.info(asked.userId, [...known.keys()].filter(isGroupId));
   const newer = groups.filter((group) => group.version > known.get(group.id)!);
   return {
     userId: asked.userId,
@@ -55,6 +55,7 @@ export async function create(
   const allowed =
     asked.groupType === TEMPORARY &&
     nameSize > 0 &&
+    !`${groupName}${asked.groupAvatar}`.includes('\0') && // PostgreSQL has no such text
     nameSize <= GROUP_NAME_SIZE_MAX &&
     Buffer.byteLength(asked.groupAvatar) <= AVATAR_URL_SIZE_MAX &&
     memberIdList.length > 0 &&

@@ -110,7 +110,10 @@ export async function openSnapshots(metaUrl: string): Promise<Snapshots> {
       throw error;
     }
     await disconnect(clients);
-    if (left === 0) throw new Error('buckets are moving between shards, or keys are being destroyed: take the backup when that is done');
+    if (left === 0)
+      throw new Error(
+        'buckets are moving between shards, or keys are being destroyed: take the backup when that is done',
+      );
     await delay(RETRY_MS);
   }
 }
@@ -165,7 +168,9 @@ async function sourcesOf(
 function requireSameSchema(snapshots: readonly Snapshot[]): void {
   const schemas = snapshots.flatMap(({ migrations }) => (migrations.shard === undefined ? [] : [migrations.shard]));
   if (new Set(schemas.map((schema) => JSON.stringify(schema))).size > 1)
-    throw new Error('the shards do not have the same schema: start a db-proxy of the newest build once, then try again');
+    throw new Error(
+      'the shards do not have the same schema: start a db-proxy of the newest build once, then try again',
+    );
 }
 
 /** How many there are: none ever comes back. */
@@ -187,7 +192,8 @@ async function takeSnapshot(source: Source): Promise<Snapshot> {
   // has committed by then, or waits until we are done.
   await client.query(`lock table ${tables.map(nameOf).join(', ')} in access share mode`);
   const found = await tablesOf(client, schemas);
-  if (JSON.stringify(found) !== JSON.stringify(tables)) throw new Error(`${name}: its tables are being changed just now`);
+  if (JSON.stringify(found) !== JSON.stringify(tables))
+    throw new Error(`${name}: its tables are being changed just now`);
   const migrations: Partial<Record<Schema, Migration[]>> = {};
   for (const schema of schemas) {
     const { rows } = await client.query<Migration>(`select number, name from ${schema}.migration order by number`);

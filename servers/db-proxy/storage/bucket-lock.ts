@@ -13,6 +13,7 @@ export async function tryBucketLock(meta: Queryable, bucket: number): Promise<bo
   return rows[0]!.locked;
 }
 
+/** Never fails: a connection that broke has let go already. */
 export async function unlockBucket(meta: Queryable, bucket: number): Promise<void> {
-  await meta.query(`select pg_advisory_unlock(hashtext('bucket'), $1)`, [bucket]);
+  await meta.query(`select pg_advisory_unlock(hashtext('bucket'), $1)`, [bucket]).catch(() => undefined);
 }

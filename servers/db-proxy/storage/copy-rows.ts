@@ -39,7 +39,8 @@ export class CopyRows {
         this.#rest = bytes;
         return;
       }
-      if (!bytes.subarray(0, HEADER_SIZE).equals(COPY_HEADER)) throw new CopyFormatError('no binary COPY begins like that');
+      if (!bytes.subarray(0, HEADER_SIZE).equals(COPY_HEADER))
+        throw new CopyFormatError('no binary COPY begins like that');
       at = HEADER_SIZE;
       this.#at = 'rows';
     }
@@ -49,7 +50,8 @@ export class CopyRows {
       at = end;
     }
     this.#rest = bytes.subarray(at);
-    if (this.#at === 'end' && this.#rest.length > COPY_END.length) throw new CopyFormatError('bytes behind the last row');
+    if (this.#at === 'end' && this.#rest.length > COPY_END.length)
+      throw new CopyFormatError('bytes behind the last row');
   }
 
   /** @throws CopyFormatError when the stream was cut off */

@@ -258,7 +258,9 @@ function unwrapped(row: KeyRow, ring: MasterKeyring): Buffer {
  * has no such table yet, so that it can be asked before anything is migrated.
  */
 export async function requireMasterKey(meta: Queryable, ring: MasterKeyring): Promise<void> {
-  const { rows: found } = await meta.query<{ there: boolean }>(`select to_regclass('meta.data_key') is not null as there`);
+  const { rows: found } = await meta.query<{ there: boolean }>(
+    `select to_regclass('meta.data_key') is not null as there`,
+  );
   if (!found[0]!.there) return;
   const { rows } = await meta.query<{ master_key: string }>('select distinct master_key from meta.data_key');
   const foreign = rows.find((row) => ring.get(row.master_key) === undefined);

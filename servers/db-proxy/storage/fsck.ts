@@ -40,7 +40,7 @@ export const FINDINGS = {
   'unknown-group': 'a row of a group that does not exist',
   'no-conversation': 'an id that no conversation can have',
   'list-entry': "a single conversation that is not on both users' lists",
-  'foreign-entry': "a conversation on the list of a user it is not of",
+  'foreign-entry': 'a conversation on the list of a user it is not of',
   'hidden-to': 'removed from a list up to beyond the head',
   joined: 'a member who joined beyond the head of the group',
   'orphan-message': 'messages without a conversation',
@@ -210,7 +210,9 @@ class Fsck {
     const { placement, meta } = this.#clients;
     const holes = [...shardByBucket(placement).entries()].filter(([, shard]) => shard === undefined);
     for (const [bucket] of holes) this.#found('bucket-map', 'meta', `bucket ${bucket} has no shard`);
-    const beyond = placement.shards.flatMap((shard) => shard.buckets).filter((bucket) => bucket < 0 || bucket >= BUCKETS);
+    const beyond = placement.shards
+      .flatMap((shard) => shard.buckets)
+      .filter((bucket) => bucket < 0 || bucket >= BUCKETS);
     for (const bucket of beyond) this.#found('bucket-map', 'meta', `there is no bucket ${bucket}`);
     const { rows } = await meta.query<{ versions: bigint }>('select count(*) as versions from meta.bucket_map');
     if (rows[0]!.versions !== 1n) this.#found('bucket-map', 'meta', `it has ${rows[0]!.versions} versions`);
@@ -252,7 +254,8 @@ class Fsck {
       );
       const { max, last, called } = values[0]!;
       const next = BigInt(last) + (called ? 1n : 0n);
-      if (max !== null && next <= BigInt(max)) this.#found('sequence', where, `${table}: the next id is ${next}, there is a ${max}`);
+      if (max !== null && next <= BigInt(max))
+        this.#found('sequence', where, `${table}: the next id is ${next}, there is a ${max}`);
     }
   }
 
@@ -273,7 +276,11 @@ class Fsck {
       for (const row of rows) {
         const head = heads.get(groupConversation(row.group_id)) ?? 0;
         if (row.joined_msg_id > head)
-          this.#found('joined', 'meta', `user ${row.user_id} joined group ${row.group_id} at ${row.joined_msg_id}, its head is ${head}`);
+          this.#found(
+            'joined',
+            'meta',
+            `user ${row.user_id} joined group ${row.group_id} at ${row.joined_msg_id}, its head is ${head}`,
+          );
       }
     }
   }
@@ -294,7 +301,9 @@ class Fsck {
 
   /** Buckets on their way to or from this shard: whatever of them is here is in order. */
   #moving(shard: ShardClient): Set<number> {
-    const moves = this.#clients.placement.moves.filter((move) => move.source === shard.name || move.target === shard.name);
+    const moves = this.#clients.placement.moves.filter(
+      (move) => move.source === shard.name || move.target === shard.name,
+    );
     return new Set(moves.map((move) => move.bucket));
   }
 
@@ -327,7 +336,11 @@ class Fsck {
         group by bucket, conversation_id, sender_id, send_id having count(*) > 1 limit ${KEPT_PER_KIND}`,
     );
     for (const row of twice.rows)
-      this.#found('send-id-twice', name, `${named(row.conversation_id)}: messages ${row.ids.join(', ')} of user ${row.sender_id}`);
+      this.#found(
+        'send-id-twice',
+        name,
+        `${named(row.conversation_id)}: messages ${row.ids.join(', ')} of user ${row.sender_id}`,
+      );
   }
 
   async #checkConversations(shard: ShardClient): Promise<void> {
@@ -370,7 +383,7 @@ class Fsck {
     if (row.read > head) say('read-position', `read up to ${row.read}, the head is ${head}`);
     if (low !== null && low < first) say('not-removed', `message ${low} is there, the first kept id is ${first}`);
     if (high !== null && high !== head) say('head', `the head is ${head}, the newest message ${high}`);
-    const missing = (high ?? head) - first + 1 - kept;
+    const missing = (high ?? head) - Math.max(first, 1) + 1 - kept;
     if (missing > 0) say('gap', `${missing} missing, the first of them ${await firstMissing(shard, row)}`);
   }
 
@@ -383,7 +396,10 @@ class Fsck {
     for (const row of groups)
       if (!isGroupId(groupOf(row.id)) || groupConversation(groupOf(row.id)) !== row.id)
         this.#found('no-conversation', shard.name, `${row.id}`);
-    const unknown = await this.#unknown('users', valid.flatMap((row) => [...usersOf(row.id)]));
+    const unknown = await this.#unknown(
+      'users',
+      valid.flatMap((row) => [...usersOf(row.id)]),
+    );
     const strange = await this.#unknown('groups', groups.map((row) => groupOf(row.id)).filter(isGroupId));
     for (const row of valid)
       for (const id of usersOf(row.id))
@@ -444,7 +460,11 @@ class Fsck {
       this.#options.hear(`${shard.name} orphans`, seen);
       for (const row of rows)
         if (row.orphan && !moving.has(row.bucket))
-          this.#found('orphan-message', shard.name, `${named(row.id)} in bucket ${row.bucket} has messages and no row of its own`);
+          this.#found(
+            'orphan-message',
+            shard.name,
+            `${named(row.id)} in bucket ${row.bucket} has messages and no row of its own`,
+          );
     }
   }
 
@@ -466,7 +486,10 @@ class Fsck {
       after = [last.bucket, String(last.id), last.user_id];
       seen += rows.length;
       this.#options.hear(`${shard.name} read positions`, seen);
-      const unknown = await this.#unknown('users', rows.map((row) => row.user_id));
+      const unknown = await this.#unknown(
+        'users',
+        rows.map((row) => row.user_id),
+      );
       for (const row of rows.filter((each) => !moving.has(each.bucket))) {
         if (row.orphan || !isGroupConversation(row.id))
           this.#found('orphan-read', shard.name, `user ${row.user_id} in ${named(row.id)}`);
@@ -496,7 +519,10 @@ class Fsck {
 
   async #checkListPage(shard: ShardClient, rows: readonly ListRow[]): Promise<void> {
     const moving = this.#moving(shard);
-    const unknown = await this.#unknown('users', rows.map((row) => row.user_id));
+    const unknown = await this.#unknown(
+      'users',
+      rows.map((row) => row.user_id),
+    );
     const groups = rows.filter((row) => isGroupConversation(row.conversation_id));
     const strange = await this.#unknown('groups', groups.map((row) => groupOf(row.conversation_id)).filter(isGroupId));
     const heads = await this.#clients.heads(rows.filter((row) => row.hidden_to > 0).map((row) => row.conversation_id));
@@ -505,11 +531,14 @@ class Fsck {
       const say = (kind: FindingKind, what: string) =>
         this.#found(kind, shard.name, `list of user ${userId}: ${named(id)}${what}`);
       if (unknown.has(userId)) say('unknown-user', '; there is no such user');
-      if (row.bucket !== userBucketOf(userId)) say('bucket-number', ` in bucket ${row.bucket} instead of ${userBucketOf(userId)}`);
-      if (!shard.buckets.has(row.bucket) && !moving.has(row.bucket)) say('misplaced-bucket', ` in bucket ${row.bucket}`);
+      if (row.bucket !== userBucketOf(userId))
+        say('bucket-number', ` in bucket ${row.bucket} instead of ${userBucketOf(userId)}`);
+      if (!shard.buckets.has(row.bucket) && !moving.has(row.bucket))
+        say('misplaced-bucket', ` in bucket ${row.bucket}`);
       if (isGroupConversation(id) && strange.has(groupOf(id))) say('unknown-group', '');
       if (!isGroupConversation(id) && !usersOf(id).includes(userId)) say('foreign-entry', '');
-      if (hiddenTo > (heads.get(id) ?? 0)) say('hidden-to', ` removed up to ${hiddenTo}, the head is ${heads.get(id) ?? 0}`);
+      if (hiddenTo > (heads.get(id) ?? 0))
+        say('hidden-to', ` removed up to ${hiddenTo}, the head is ${heads.get(id) ?? 0}`);
     }
   }
 
@@ -520,7 +549,11 @@ class Fsck {
         limit ${KEPT_PER_KIND}`,
     );
     for (const row of rows)
-      this.#found('orphan-effect', name, `consumer ${row.consumer}: message ${row.msg_id} of ${named(row.conversation_id)}`);
+      this.#found(
+        'orphan-effect',
+        name,
+        `consumer ${row.consumer}: message ${row.msg_id} of ${named(row.conversation_id)}`,
+      );
   }
 
   // ---- bodies ----
@@ -565,9 +598,14 @@ class Fsck {
   async #open(shard: ShardClient, row: BodyRow): Promise<void> {
     const message = `message ${row.msg_id} of ${named(row.conversation_id)}`;
     const key = await this.#keyOf(row.key_id);
-    if (key === undefined) return this.#found('data-key', shard.name, `${message}: data key ${row.key_id} is not there`);
+    if (key === undefined)
+      return this.#found('data-key', shard.name, `${message}: data key ${row.key_id} is not there`);
     if (key.bucket !== row.bucket)
-      this.#found('data-key', shard.name, `${message} in bucket ${row.bucket}: data key ${row.key_id} is of ${key.bucket}`);
+      this.#found(
+        'data-key',
+        shard.name,
+        `${message} in bucket ${row.bucket}: data key ${row.key_id} is of ${key.bucket}`,
+      );
     if (key.destroyed) {
       this.#destroyed++;
       return;
@@ -620,7 +658,10 @@ async function firstMissing({ client }: ShardClient, row: ConversationRow): Prom
 /** The newest, and as many others, anywhere, as make up the share. */
 function sampleOf({ kept, first_kept: first, high }: ConversationRow, share: number): number[] {
   if (kept === 0 || high === null) return [];
-  const others = Array.from({ length: Math.floor(kept * share) }, () => first + Math.floor(Math.random() * (high - first + 1)));
+  const others = Array.from(
+    { length: Math.floor(kept * share) },
+    () => first + Math.floor(Math.random() * (high - first + 1)),
+  );
   return [...new Set([high, ...others])];
 }
 
@@ -632,7 +673,13 @@ async function digestOf({ client, name }: ShardClient, bucket: number): Promise<
   const state = createHash('sha256');
   for (const rows of STATE_ROWS) await hashRows(client, state, bucket, rows);
   await client.query('commit');
-  return { bucket, shard: name, messages: count, messageDigest: messages.digest('hex'), stateDigest: state.digest('hex') };
+  return {
+    bucket,
+    shard: name,
+    messages: count,
+    messageDigest: messages.digest('hex'),
+    stateDigest: state.digest('hex'),
+  };
 }
 
 const MESSAGE_ROWS = {
@@ -643,7 +690,11 @@ const MESSAGE_ROWS = {
 const STATE_ROWS = [
   { columns: 'id, head, head_time_ms, first_kept, low_read, high_read', from: 'shard.conversation', order: 'id' },
   { columns: 'conversation_id, user_id, read_id', from: 'shard.group_read', order: 'conversation_id, user_id' },
-  { columns: 'user_id, conversation_id, hidden_to', from: 'shard.user_conversation', order: 'user_id, conversation_id' },
+  {
+    columns: 'user_id, conversation_id, hidden_to',
+    from: 'shard.user_conversation',
+    order: 'user_id, conversation_id',
+  },
 ];
 
 async function hashRows(client: pg.Client, hash: Hash, bucket: number, rows: typeof MESSAGE_ROWS): Promise<number> {

@@ -498,7 +498,12 @@ export class ImportTarget {
   async held(ids: readonly bigint[]): Promise<Map<bigint, Held>> {
     const held = new Map<bigint, Held>();
     await this.#onShards(ids, bucketOf, async (shard, part) => {
-      const { rows } = await (await this.#counter(shard)).query<{ id: bigint; head: number; count: bigint; newest: number }>({
+      const { rows } = await (await this.#counter(shard)).query<{
+        id: bigint;
+        head: number;
+        count: bigint;
+        newest: number;
+      }>({
         name: 'import-held',
         text: `select c.id, c.head, m.count, coalesce(m.newest, 0) as newest
                  from unnest($1::smallint[], $2::bigint[]) as w (bucket, id)
@@ -517,7 +522,9 @@ export class ImportTarget {
   async totals(): Promise<{ conversations: number; messages: number; hidden: number }> {
     const totals = { conversations: 0, messages: 0, hidden: 0 };
     for (const shard of this.#shards.all) {
-      const { rows } = await (await this.#counter(shard)).query<Record<'conversations' | 'messages' | 'hidden', bigint>>(
+      const { rows } = await (await this.#counter(shard)).query<
+        Record<'conversations' | 'messages' | 'hidden', bigint>
+      >(
         `select (select count(*) from shard.conversation) as conversations, (select count(*) from shard.message) as messages,
                 (select count(*) from shard.user_conversation where hidden_to > 0) as hidden`,
       );

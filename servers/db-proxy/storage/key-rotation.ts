@@ -4,7 +4,7 @@ import { SettingsError } from '../../../common/settings.js';
 import { tryBucketLock, unlockBucket } from './bucket-lock.js';
 import { requireMasterKey } from './data-keys.js';
 import { type KeyHolder, untilTakenUp } from './key-watch.js';
-import { fingerprintOf, MasterKeyring } from './master-key.js';
+import { fingerprintOf, type MasterKeyring } from './master-key.js';
 import { readPlacement } from './placement.js';
 import { freshDataKey, unwrapKey, wrapKey } from './sealing.js';
 import { shardUrl } from './shards.js';
@@ -61,8 +61,8 @@ export async function rotateData(
 /**
  * Wraps every data key by a new master key instead of the old one: all of them or none. Messages are not touched, and
  * running db-proxies go on with what they have unwrapped; a start with the old key is refused from now on.
- * @returns fingerprints and how many data keys were wrapped anew
- * @throws SettingsError when `ring` does not have the master key in use, or the new one is that already
+ * @returns fingerprints and how many data keys were wrapped anew; 0 when the new key was in use already
+ * @throws SettingsError when `ring` does not have the master key in use; nothing was changed then
  */
 export async function rotateMaster(
   meta: pg.ClientBase,
@@ -72,7 +72,7 @@ export async function rotateMaster(
   const to = fingerprintOf(newKey);
   return changeKeys(meta, async () => {
     const { fingerprint: from, key } = await masterInUse(meta, ring);
-    if (from === to) throw new SettingsError(`the new master key is the one in use already (${to}): nothing to do`);
+    if (from === to) return { from, to, keys: 0 };
     const { rows } = await meta.query<WrappedRow>(
       'select id, bucket, epoch, wrapped from meta.data_key where wrapped is not null order by id',
     );
@@ -179,7 +179,9 @@ export async function destroyKey(
   const messages = await withBucket(meta, key.bucket, async () => {
     const found = await countMessages(meta, metaUrl, key);
     if (found > messagesMax)
-      throw new Error(`${found} messages are sealed under it by now, not ${messagesMax}: look again; nothing was changed`);
+      throw new Error(
+        `${found} messages are sealed under it by now, not ${messagesMax}: look again; nothing was changed`,
+      );
     await forget(meta, key);
     return found;
   });
@@ -273,7 +275,8 @@ async function masterInUse(
   await requireMasterKey(meta, ring);
   const { rows } = await meta.query<{ master_key: string }>('select distinct master_key from meta.data_key');
   const fingerprint = rows[0]?.master_key;
-  if (fingerprint === undefined) throw new SettingsError('there are no data keys yet: start a db-proxy once, it makes them');
+  if (fingerprint === undefined)
+    throw new SettingsError('there are no data keys yet: start a db-proxy once, it makes them');
   return { fingerprint, key: ring.get(fingerprint)! };
 }
 

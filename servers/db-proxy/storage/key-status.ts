@@ -8,21 +8,20 @@ export interface KeyStatus {
   /** Fingerprints of the master keys that wrap data keys; more than one only where somebody wrote by hand. */
   readonly masterKeys: readonly string[];
   readonly version: bigint;
-  readonly epochs: readonly EpochStatus[];
+  /** By epoch, then bucket. */
+  readonly keys: readonly KeyLine[];
   readonly holders: readonly KeyHolder[];
   readonly reseal: ResealStatus;
 }
 
-/** All data keys with the same epoch number, one per bucket at most. */
-export interface EpochStatus {
+export interface KeyLine {
+  readonly keyId: number;
+  readonly bucket: number;
   readonly epoch: number;
-  readonly buckets: number;
-  /** Buckets that seal by it. */
-  readonly current: number;
-  readonly destroyed: number;
-  /** When its first and its last data key were made. */
-  readonly from: Date;
-  readonly to: Date;
+  readonly created: Date;
+  /** It seals what is new. */
+  readonly current: boolean;
+  readonly destroyed: boolean;
   /** Sealed under it. */
   readonly messages: number;
 }
@@ -49,47 +48,20 @@ export async function keyStatus(
   metaUrl: string,
   { exact = false, only = [] }: { readonly exact?: boolean; readonly only?: readonly number[] } = {},
 ): Promise<KeyStatus> {
-  const { rows } = await meta.query<KeyRow>(
-    `select k.id, k.bucket, k.epoch, k.master_key, k.created, k.wrapped is null as destroyed,
+  const { rows } = await meta.query<Omit<KeyLine, 'messages'> & { master_key: string; version: bigint }>(
+    `select k.id as "keyId", k.bucket, k.epoch, k.master_key, k.created, k.wrapped is null as destroyed,
             k.epoch = max(k.epoch) over (partition by k.bucket) as current, v.version
        from meta.data_key k, meta.key_version v where cardinality($1::int[]) = 0 or k.bucket = any ($1) order by k.epoch, k.bucket`,
     [only],
   );
+  const messages = await messagesByKey(meta, metaUrl, exact);
   return {
     masterKeys: [...new Set(rows.map((row) => row.master_key))],
     version: rows[0]?.version ?? 0n,
-    epochs: epochsOf(rows, await messagesByKey(meta, metaUrl, exact)),
+    keys: rows.map(({ master_key: _, version: __, ...key }) => ({ ...key, messages: messages.get(key.keyId) ?? 0 })),
     holders: await keyHolders(meta),
     reseal: await resealStatus(meta),
   };
-}
-
-interface KeyRow {
-  readonly id: number;
-  readonly bucket: number;
-  readonly epoch: number;
-  readonly master_key: string;
-  readonly created: Date;
-  readonly destroyed: boolean;
-  readonly current: boolean;
-  readonly version: bigint;
-}
-
-function epochsOf(rows: readonly KeyRow[], messages: ReadonlyMap<number, number>): EpochStatus[] {
-  const numbers = [...new Set(rows.map((row) => row.epoch))];
-  return numbers.map((epoch) => {
-    const keys = rows.filter((row) => row.epoch === epoch);
-    const times = keys.map((row) => row.created.getTime());
-    return {
-      epoch,
-      buckets: keys.length,
-      current: keys.filter((row) => row.current).length,
-      destroyed: keys.filter((row) => row.destroyed).length,
-      from: new Date(Math.min(...times)),
-      to: new Date(Math.max(...times)),
-      messages: keys.reduce((sum, row) => sum + (messages.get(row.id) ?? 0), 0),
-    };
-  });
 }
 
 /** By the id of the data key, over all shards; rows of buckets that are elsewhere by the map do not count. */

@@ -60,7 +60,7 @@ export class LoginFailures {
     await Promise.all([table, this.#soft?.delete(this.#keys.failuresOfUser(id))]);
   }
 
-  /** Those that are not counted yet taken as if they were. */
+  /** Those that are being counted taken as if they were: in doubt sooner, never later. */
   async isLocked(name: string): Promise<boolean> {
     const underWay = this.#underWay.get(name) ?? 0;
     const { rows } = await this.#meta.query<{ failures: bigint }>({

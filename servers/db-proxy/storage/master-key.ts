@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { open, readFile, rename } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { SettingsError } from '../../../common/settings.js';
 
 /**
@@ -65,6 +66,10 @@ export class MasterKeyring {
     return [...this.#keys.keys()];
   }
 
+  get keys(): readonly Buffer[] {
+    return [...this.#keys.values()];
+  }
+
   /** What a new cluster begins with. */
   get first(): { readonly fingerprint: string; readonly key: Buffer } {
     const [fingerprint, key] = [...this.#keys][0]!;
@@ -121,6 +126,21 @@ export async function readKeyFile(path: string): Promise<Buffer[]> {
     throw new SettingsError(`masterKeyFile ${path}: ${(error as Error).message}`);
   }
   return parse(text, `masterKeyFile ${path}`);
+}
+
+/** Writes keys, one a line, readable by the owner only: all of the file is there after a power cut, or all of the old one. */
+export async function writeKeyFile(path: string, keys: readonly Buffer[]): Promise<void> {
+  const draft = await open(`${path}.new`, 'w', 0o600);
+  try {
+    await draft.chmod(0o600); // it may be there from a run that was killed
+    await draft.writeFile(keys.map((key) => `${key.toString('hex')}\n`).join(''));
+    await draft.sync();
+  } finally {
+    await draft.close();
+  }
+  await rename(`${path}.new`, path);
+  const folder = await open(dirname(path));
+  await folder.sync().finally(() => folder.close());
 }
 
 function parse(text: string, from: string): Buffer[] {

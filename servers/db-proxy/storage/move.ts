@@ -100,8 +100,12 @@ const META = 'meta';
 const RESUME = '`npm run shards -- resume`';
 const silent = pino({ level: 'silent' });
 
-/** Rows as text look the same on both sides, and nothing lasts for ever. */
+/**
+ * Rows as text look the same on both sides, nothing lasts for ever, and rows are found by index: what the planner knows
+ * of tables that are just being filled is old.
+ */
 const SESSION = `
+  set enable_seqscan = off; set enable_hashjoin = off; set enable_mergejoin = off;
   set lock_timeout = ${LOCK_MS_MAX}; set statement_timeout = '1h'; set idle_in_transaction_session_timeout = 0;
   set datestyle = 'ISO'; set timezone = 'UTC'; set intervalstyle = 'postgres'; set extra_float_digits = 1; set bytea_output = 'hex';
   select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'`;

@@ -1,9 +1,4 @@
-import {
-  groupConversation,
-  isGroupConversation,
-  userBucketOf,
-  usersOf,
-} from '../../../common/conversation.js';
+import { groupConversation, isGroupConversation, userBucketOf, usersOf } from '../../../common/conversation.js';
 import type { ShardClients } from './shard-clients.js';
 import { hourOf } from './user-lists.js';
 

@@ -11,7 +11,8 @@ import { fingerprintOf } from './data-keys.js';
  *   tt:<cluster>:{a<address>}:failures  address-failures.ts number; 10 minutes after the first one
  *   tt:probe, <any of these>:probe      common/redis.ts     empty; half a second
  *
- * <cluster> is the master key's fingerprint: clusters that share a Redis do not meet. What is in braces decides the
+ * <cluster> is the master key's fingerprint: clusters that share a Redis do not meet. While some db-proxies have another
+ * master key first, in a rotation, these share among themselves; locks are in PostgreSQL and hold for all. What is in braces decides the
  * node of a Redis Cluster that has the key. There are no names in keys, and neither passwords nor hashes in values.
  */
 export class RedisKeys {

@@ -145,7 +145,8 @@ class Resealer {
     const { signal } = this.#options;
     await untilTakenUp(this.#meta, {
       signal,
-      waiting: (holders) => this.#tell(`waiting until ${holders.map((each) => each.name).join(', ')} has the newest keys`),
+      waiting: (holders) =>
+        this.#tell(`waiting until ${holders.map((each) => each.name).join(', ')} has the newest keys`),
     }).catch((error: unknown) => {
       if (!this.#stopped) throw error;
     });
@@ -245,10 +246,10 @@ class Resealer {
     }
     const last = await next;
     if (last !== undefined) return; // told to stop
-    await this.#meta.query('update meta.reseal set finished = coalesce(finished, now()) where bucket = $1 and key_id = $2', [
-      bucket,
-      target,
-    ]);
+    await this.#meta.query(
+      'update meta.reseal set finished = coalesce(finished, now()) where bucket = $1 and key_id = $2',
+      [bucket, target],
+    );
     this.#bucketsDone++;
   }
 
@@ -370,7 +371,8 @@ class Resealer {
     const nowMs = performance.now();
     const dueMs = Math.max(this.#paceMs, nowMs);
     this.#paceMs = dueMs + (rows / rowsPerSecond) * 1000;
-    if (dueMs > nowMs) await delay(dueMs - nowMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+    if (dueMs > nowMs)
+      await delay(dueMs - nowMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   }
 
   #tell(doing: string, now = false): void {

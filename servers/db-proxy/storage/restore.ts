@@ -224,14 +224,17 @@ async function shedOf(client: pg.Client, tables: readonly Table[]): Promise<Shed
 
 async function putBack({ client, shed }: Database): Promise<void> {
   const order: readonly Shed['kind'][] = ['p', 'u', 'x', 'i', 'f'];
-  for (const { kind, table, name, definition } of [...shed].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind)))
+  for (const { kind, table, name, definition } of [...shed].sort(
+    (a, b) => order.indexOf(a.kind) - order.indexOf(b.kind),
+  ))
     await client.query(kind === 'i' ? definition : `alter table ${table} add constraint ${name} ${definition}`);
 }
 
 async function requireColumns(client: pg.Client, table: Table): Promise<void> {
   const words = (columns: readonly Column[]) => columns.map(({ name, type }) => `${name} ${type}`).join(', ');
   const there = (await tablesOf(client, [table.schema])).find((each) => each.name === table.name);
-  if (there === undefined) throw new SchemaError(`the backup has a table ${nameOf(table)}, this build's schema has none`);
+  if (there === undefined)
+    throw new SchemaError(`the backup has a table ${nameOf(table)}, this build's schema has none`);
   if (words(there.columns) !== words(table.columns))
     throw new SchemaError(
       `${nameOf(table)}: the backup has the columns ${words(table.columns)}; this build's schema has ${words(there.columns)}`,
@@ -240,7 +243,8 @@ async function requireColumns(client: pg.Client, table: Table): Promise<void> {
 
 /** Beyond what the backup says and beyond what is there: no id is given twice. */
 async function setSequences(client: pg.Client, sequences: readonly Sequence[]): Promise<void> {
-  for (const sequence of sequences) await client.query('select setval($1, $2)', [nameOf(sequence), String(sequence.last)]);
+  for (const sequence of sequences)
+    await client.query('select setval($1, $2)', [nameOf(sequence), String(sequence.last)]);
 }
 
 async function ownBuckets({ client, buckets }: Database): Promise<void> {

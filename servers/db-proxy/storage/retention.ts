@@ -210,7 +210,14 @@ export class Retention {
 
   async #beginLog({ dryRun, nowMs }: RunOptions): Promise<number> {
     const { single, group, groups, holds } = await this.policy();
-    const detail = { dryRun, now: new Date(nowMs), single, group, groups: Object.fromEntries(groups), holds: holds.length };
+    const detail = {
+      dryRun,
+      now: new Date(nowMs),
+      single,
+      group,
+      groups: Object.fromEntries(groups),
+      holds: holds.length,
+    };
     const { rows } = await this.#clients.meta.query<{ id: number }>(
       "insert into meta.retention_log (who, action, detail) values ($1, 'run', $2) returning id",
       [this.#who, JSON.stringify(detail)],
@@ -407,7 +414,13 @@ async function workOn(
     values: [after.bucket, after.id, rules.heldUsers],
   });
   const here = page.filter((row) => shard.buckets.has(row.bucket) && !gone.has(row.bucket));
-  const held = await dueOf(shard, here.filter((row) => isHeld(row, rules)), rules, options.nowMs, 1);
+  const held = await dueOf(
+    shard,
+    here.filter((row) => isHeld(row, rules)),
+    rules,
+    options.nowMs,
+    1,
+  );
   const free = here.filter((row) => !isHeld(row, rules));
   const due = await dueOf(shard, free, rules, options.nowMs, options.dryRun ? EVERYTHING : options.batchRows);
   const { batch, more } = options.dryRun ? { batch: due, more: false } : batchOf(due, options.batchRows);
@@ -457,7 +470,12 @@ async function dueOf(
                  order by m.msg_id limit 1),
                least(c.head, c.first_kept + $4::bigint - 1)::int) as upto) e
             where e.upto >= c.first_kept order by c.bucket, c.id`,
-    values: [ruled.map((row) => row.bucket), ruled.map((row) => String(row.id)), ruled.map((row) => row.before), window],
+    values: [
+      ruled.map((row) => row.bucket),
+      ruled.map((row) => String(row.id)),
+      ruled.map((row) => row.before),
+      window,
+    ],
   });
   return found;
 }

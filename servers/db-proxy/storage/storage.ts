@@ -10,6 +10,7 @@ import { openPool } from './database.js';
 import { Departments } from './departments.js';
 import { Devices } from './devices.js';
 import { Groups } from './groups.js';
+import { Health } from './health.js';
 import { KeyWatch } from './key-watch.js';
 import { LoginFailures } from './login-failures.js';
 import { LoginMarks } from './login-marks.js';
@@ -75,6 +76,7 @@ export async function openStorage(
   const lists = new UserLists(shards);
   const append = new Append(shards, keys, membership, settings, outbox, lists, counters, log);
   const redis = openRedis(settings, log, watch);
+  const health = new Health(meta, shards);
   return {
     users,
     groups,
@@ -88,8 +90,10 @@ export async function openStorage(
     conversations: new Conversations(shards, messages, groups, lists),
     outbox,
     shards,
+    health,
     keys,
     async close() {
+      health.close();
       await append.close();
       await keyWatch.close();
       await shards.close();

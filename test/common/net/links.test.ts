@@ -33,7 +33,7 @@ import { answer, commandTable, hear } from '../../../common/server/command-table
 
 const HOST = '127.0.0.1';
 const SECRET = 'what all servers of this cluster know';
-const WAIT_MS_MAX = 5_000;
+const WAIT_MS_MAX = 20_000;
 
 /** Waits for what has to happen soon. No timer in it, as some tests hold the timers. */
 async function until(condition: () => boolean, what: string): Promise<void> {
@@ -75,6 +75,8 @@ class Hand implements ConnectionOwner {
   readonly connection: Connection;
   readonly #frames: Frame[] = [];
   readonly reasons: CloseReason[] = [];
+  /** Heartbeats that came. */
+  beats = 0;
 
   constructor(t: Test, socket: Socket, limits: ConnectionLimits = linkConnectionLimits) {
     this.connection = new Connection(socket, limits);
@@ -87,7 +89,9 @@ class Hand implements ConnectionOwner {
   }
 
   frame(frame: Frame): void {
-    this.#frames.push(new Frame(Buffer.from(frame.bytes)));
+    // On a slow machine a heartbeat comes in between; only those tests look at it that are about it.
+    if (frame.command === other.heartbeat.id) this.beats++;
+    else this.#frames.push(new Frame(Buffer.from(frame.bytes)));
   }
   closed(reason: CloseReason): void {
     this.reasons.push(reason);
@@ -95,6 +99,9 @@ class Hand implements ConnectionOwner {
 
   get heard(): number {
     return this.#frames.length;
+  }
+  forget(): void {
+    this.#frames.length = 0;
   }
 
   say<In>(command: Command<In, unknown>, it: In, id = 0): void {
@@ -113,7 +120,7 @@ class Hand implements ConnectionOwner {
   /** Resolves when the other side has closed, having said nothing more. */
   async closedUnheard(): Promise<void> {
     await until(() => this.reasons.length > 0, 'closed by the other side');
-    if (this.heard > 0) throw new Error(`heard 0x${this.#frames[0]!.command.toString(16)} before it was closed`);
+    if (this.heard + this.beats > 0) throw new Error('something was heard before it was closed');
   }
 
   // As the dialer:
@@ -571,13 +578,13 @@ t.test('asking and telling', async (t) => {
 t.test('deadlines', async (t) => {
   t.test('what is not answered in time is a TIMEOUT', async (t) => {
     const server = await Server.open(t);
-    const links = await Links.open(t, [server.address], { askTimeoutMs: 200 });
+    const links = await Links.open(t, [server.address], { askTimeoutMs: 500 });
     server.reply = (userId) => (userId === 1 ? new Promise(() => undefined) : [userId]);
     const began = performance.now();
     const late = links.ask(1);
     t.equal(await links.ask(2), 2);
     await t.rejects(late, { code: 'TIMEOUT', message: /db-proxy 127\.0\.0\.1/ });
-    t.ok(performance.now() - began >= 200);
+    t.ok(performance.now() - began >= 500);
     t.equal(links.group.openAsks, 0);
     t.equal(await links.ask(3), 3, 'the link is no worse for it');
   });
@@ -616,6 +623,7 @@ t.test('deadlines', async (t) => {
         link.ask(asked);
       });
 
+    const resolve = () => t.fail('nobody has answered');
     const first = codeOf(ask(1, 1_000));
     const early = await hand.expectAsk();
     link.sweep(999);
@@ -624,16 +632,14 @@ t.test('deadlines', async (t) => {
     t.equal(await first, 'TIMEOUT');
 
     // As many more as 16 bits can number, so that the next one has the same seq.
-    const MORE = 0xffff;
-    const wrong: number[] = [];
-    for (let done = 0; done < MORE; ) {
-      const some = Array.from({ length: Math.min(5_000, MORE - done) }, (_, i) => done + i + 2);
-      const answers = Promise.all(some.map((userId) => ask(userId, 1_000)));
-      for (const _ of some) hand.answerAsk(await hand.expectAsk());
-      for (const [i, groupId] of (await answers).entries()) if (groupId !== some[i]! * 10) wrong.push(some[i]!);
-      done += some.length;
-    }
-    t.same(wrong, []);
+    const frame = encodeFrame(cluster.userGroups, 0, { userId: 2 });
+    let rejected = 0;
+    const reject = () => rejected++;
+    for (let i = 0; i < 0xffff; i++) link.ask({ frame: Buffer.from(frame), key: 0, deadlineMs: 0, resolve, reject });
+    link.sweep(0);
+    t.equal(rejected, 0xffff);
+    await until(() => hand.heard === 0xffff, 'all of them have arrived');
+    hand.forget();
 
     const last = ask(5, 1_000);
     const now = await hand.expectAsk();
@@ -757,7 +763,7 @@ t.test('a link that dies', async (t) => {
 
   t.test('until their deadline', async (t) => {
     const server = await byHand(t);
-    const links = new Links(t, [server.address], { askTimeoutMs: 300 });
+    const links = new Links(t, [server.address], { askTimeoutMs: 500 });
     const hand = await server.next();
     await hand.letIn();
     const asked = links.ask(1);
@@ -901,7 +907,7 @@ t.test('silence', async (t) => {
     const heard = t.capture(Link.prototype, 'frame', Link.prototype.frame);
     for (let beat = 0; beat < BEATS; beat++) {
       pass(LINK_HEARTBEAT_MS);
-      await hand.expect(other.heartbeat);
+      await until(() => hand.beats > beat, 'a heartbeat');
       hand.say(other.heartbeat, {});
       await until(() => heard().length > 0, 'the answer is heard');
     }
@@ -933,7 +939,7 @@ t.test('silence', async (t) => {
     for (let beat = 0; beat < BEATS; beat++) {
       if ((beat + 1) * LINK_HEARTBEAT_MS === LINK_SILENCE_MS) t.same(server.left, [], 'a while is no reason');
       hand.say(other.heartbeat, {});
-      await hand.expect(other.heartbeat);
+      await until(() => hand.beats > beat, 'a heartbeat');
       pass(LINK_HEARTBEAT_MS);
     }
     await silent.closedUnheard();
@@ -1110,7 +1116,10 @@ t.test('one connection', async (t) => {
     ours.connection.send(huge);
     for (const frame of frames) ours.connection.send(frame);
     await until(() => there.bytes().length === Buffer.concat([huge, ...frames]).length, 'all of it has arrived');
-    t.same(ours.reasons, []);
+    await until(() => ours.connection.queued === 0, 'nothing is queued');
+    theirs.pause();
+    for (let i = 0; i < 20; i++) ours.connection.send(frameOf(0x0301, 1, Buffer.alloc(64 * 1024)));
+    t.same(ours.reasons, ['slow'], 'from then on the bound is what it was');
 
     const other = await pair(t);
     other.ours.connection.send(huge);
