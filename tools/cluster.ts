@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
 import { readSettings } from '../common/settings.js';
 import { dbProxySettings } from '../servers/db-proxy/settings.js';
+import { prepareShards } from '../servers/db-proxy/storage/shard-admin.js';
 import { openStorage, type StorageSettings } from '../servers/db-proxy/storage/storage.js';
 import { Child } from './cluster/child.js';
 import { addDemoData, DEMO_PASSWORD, demoName } from './cluster/demo.js';
@@ -36,6 +37,8 @@ class Cluster {
   readonly #children: Child[] = [];
   #stateWritten = Promise.resolve();
   #postgres: EmbeddedPostgres | undefined;
+  /** Shards that this start has added without any buckets. */
+  #newShards: readonly string[] = [];
   #stopping = false;
 
   constructor(options: Options) {
@@ -45,6 +48,7 @@ class Cluster {
   async start(): Promise<void> {
     await mkdir(this.#options.data, { recursive: true });
     const secrets = await this.#secrets();
+    await writeWhole(join(this.#options.data, 'database.url'), `${secrets.databaseUrl}\n`, 0o600); // for tools
     await this.#prepareDatabase(secrets);
     for (const planned of plan(this.#options, secrets)) {
       if (this.#stopping) return;
@@ -100,6 +104,7 @@ class Cluster {
     const postgres = await startPostgres({
       dir: join(this.#options.data, 'postgres'),
       port: PORTS.postgres + this.#options.portOffset,
+      settings: { max_connections: connectionsMax(this.#options) },
       log: (line) => this.#line('postgres', line),
     }).catch((error: Error) => {
       throw new Error(`postgres cannot start: ${error.message}`);
@@ -126,8 +131,9 @@ class Cluster {
     this.#writeState().catch((error: Error) => this.#say(`cannot write the state file: ${error.message}`));
   }
 
-  /** Migrates, and puts demo people into a directory that is empty. */
+  /** Makes the shards that were asked for, migrates, and puts demo people into a directory that is empty. */
   async #prepareDatabase({ databaseUrl, masterKeyFile }: Secrets): Promise<void> {
+    if (this.#options.shards > 1) this.#newShards = await prepareShards(databaseUrl, this.#options.shards);
     const settings: StorageSettings = {
       ...readSettings('db-proxy', dbProxySettings, { env: {} }),
       databaseUrl,
@@ -155,10 +161,7 @@ class Cluster {
   /** The same as --json prints, kept up to date when something was started again. */
   #writeState(): Promise<void> {
     const path = stateFile(this.#options);
-    const write = async () => {
-      await writeFile(`${path}.new`, `${JSON.stringify(this.#announcement(), null, 2)}\n`);
-      await rename(`${path}.new`, path);
-    };
+    const write = () => writeWhole(path, `${JSON.stringify(this.#announcement(), null, 2)}\n`);
     // One after another: two servers that come back at the same moment would rename each other's draft.
     this.#stateWritten = this.#stateWritten.then(write, write);
     return this.#stateWritten;
@@ -184,11 +187,21 @@ class Cluster {
           ]
         : []),
       ...(demo ? [1, 2].map((n) => `    npm run chat -- ${demoName(n)} ${DEMO_PASSWORD}${login}`) : []),
+      ...this.#aboutNewShards(),
       '',
       '  Ctrl-C stops everything.',
       '',
     ];
     process.stdout.write(`${lines.join('\n')}\n`);
+  }
+
+  #aboutNewShards(): string[] {
+    if (this.#newShards.length === 0) return [];
+    const where = this.#options.data === resolve('data') ? '' : ` --data ${this.#options.data}`;
+    return [
+      '',
+      `  New and empty: ${this.#newShards.join(', ')}. To give them their part: npm run shards -- balance${where}`,
+    ];
   }
 
   #line(name: string, line: string): void {
@@ -257,10 +270,21 @@ function rawLine(name: string, line: string): string {
 
 async function readOrMake(path: string, make: () => string): Promise<string> {
   if (!existsSync(path)) {
-    await writeFile(`${path}.new`, `${make()}\n`, { mode: 0o600 });
-    await rename(`${path}.new`, path); // never a half-written key
+    await writeWhole(path, `${make()}\n`, 0o600); // never a half-written key
   }
   return (await readFile(path, 'utf8')).trim();
+}
+
+async function writeWhole(path: string, text: string, mode?: number): Promise<void> {
+  await writeFile(`${path}.new`, text, { mode });
+  await rename(`${path}.new`, path);
+}
+
+/** Every db-proxy with all its connections, and some for tools and jobs; PostgreSQL's own default for us is enough for few. */
+function connectionsMax({ dbProxies, shards }: Options): number {
+  const { readPoolMax, lanesPerShard } = dbProxySettings;
+  const each = readPoolMax.default * (shards + 1) + lanesPerShard.default * shards;
+  return Math.max(200, dbProxies * each + 60);
 }
 
 function number(min: number, max: number): (text: string) => number {
@@ -280,6 +304,7 @@ function readOptions(): Options {
     .option('--msg-servers <n>', 'how many msg servers', number(1, COUNT_MAX.msgServers), 1)
     .option('--db-proxies <n>', 'how many db-proxies', number(1, COUNT_MAX.dbProxies), 1)
     .option('--route-servers <n>', 'how many route servers', number(1, COUNT_MAX.routeServers), 1)
+    .option('--shards <n>', 'how many databases messages are spread over', number(1, COUNT_MAX.shards), 1)
     .option(
       '--demo-users <n>',
       `demo accounts for an empty database, password ${DEMO_PASSWORD}`,

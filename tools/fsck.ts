@@ -30,17 +30,12 @@ await run(
     const { open = 0, digest, json, ...options } = program.opts<Options>();
     const target = await targetOf(options);
     const progress = new Progress('fsck');
-    let doing = '';
     const report = await fsck({
       databaseUrl: target.databaseUrl,
       open: open === true ? 1 : open,
       ...(open === 0 ? {} : { masterKeys: await MasterKeyring.open(target.masterKey) }),
       digest,
-      hear(now, rows) {
-        if (now !== doing) progress.begin(now);
-        doing = now;
-        progress.at(rows, 0);
-      },
+      hear: (doing, rows) => progress.step(doing, rows),
     });
     process.stdout.write(`${json ? JSON.stringify(report) : reportText(report)}\n`);
     return report.whole ? 0 : 1;

@@ -15,6 +15,7 @@ import { VoiceFolder, VoiceServer, type VoiceStore, VoiceStoreSilent } from './i
 import { addTargetOptions, type TargetOptions, targetOf } from './storage-target.js';
 
 /** `npm run import-teamtalk`: takes the database of an original TeamTalk over into an empty cluster. */
+const PORTION_MAX = 1_000_000;
 const HELP = `
 The source is a running MySQL or MariaDB (--from), or a dump of mysqldump or mariadb-dump (--dump), whole or .gz, which
 is loaded into a MariaDB server of its own; its programs have to be on this machine (Debian: mariadb-server). Stop the
@@ -44,6 +45,7 @@ const program = addTargetOptions(
     .option('--voice-url <url>', 'its store, or a web server over its files, for voice messages', webAddress)
     .option('--dry-run', 'read everything, tell what would be done, write nothing', false)
     .option('--findings <file>', 'add every single finding to this file, a line each')
+    .option('--portion <rows>', 'messages that are held in memory at once, twice over', rows, 10_000)
     .addHelpText('after', HELP),
 ).parse();
 
@@ -55,6 +57,7 @@ interface Options extends TargetOptions {
   readonly voiceUrl?: string;
   readonly dryRun: boolean;
   readonly findings?: string;
+  readonly portion: number;
 }
 
 const CUT_OFF = 1;
@@ -86,7 +89,14 @@ async function importTeamtalk(): Promise<number> {
     redis = options.redis === undefined ? undefined : await openRedis(options.redis);
     const findings = options.findings === undefined ? undefined : createWriteStream(options.findings, { flags: 'a' });
     const nowS = Math.floor(Date.now() / 1000);
-    const parts = { source, redis, voiceStore: voiceStore(), listener: listenerOf(findings), nowS };
+    const parts = {
+      source,
+      redis,
+      voiceStore: voiceStore(),
+      listener: listenerOf(findings),
+      nowS,
+      portionRows: options.portion,
+    };
     const progress = new Progress(process.stderr, totalOf(source));
     const outcome = options.dryRun ? await dryRun(parts, progress) : await realRun(parts, progress);
     progress.end();
@@ -200,6 +210,13 @@ async function ended(stream: WriteStream | undefined): Promise<void> {
 function codeOf(error: unknown): number | undefined {
   if (error instanceof ImportRefused || error instanceof SettingsError) return WRONG;
   return error instanceof SourceError || error instanceof VoiceStoreSilent ? UNREADABLE : undefined;
+}
+
+function rows(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > PORTION_MAX)
+    throw new InvalidArgumentError(`expected a whole number from 1 to ${PORTION_MAX}.`);
+  return value;
 }
 
 function webAddress(text: string): string {

@@ -63,7 +63,7 @@ program
   .action((buckets: number[], { count: exact = false }: { count?: boolean }) =>
     run(async (meta, { databaseUrl }) => {
       const status = await keyStatus(meta, databaseUrl, { exact, only: buckets });
-      process.stdout.write(statusText(status, { exact, single: buckets.length > 0 }));
+      process.stdout.write(statusText(status, { single: buckets.length > 0 }));
     }),
   );
 

@@ -13,10 +13,12 @@ import { addTargetOptions, type TargetOptions, targetOf } from './storage-target
 
 /** `npm run retention`: how long messages are kept, what is kept in any case, and removing the rest. */
 const FOR_EVER = 'forever';
+const LIKE_ALL = 'default';
 const LOG_LINES = 20;
 const BATCH_ROWS = 5_000;
 
-type Days = number | null;
+/** Not null, which commander takes for nothing given. */
+type Given = number | typeof FOR_EVER;
 
 const program = new Command('npm run retention --').description('How long messages are kept; removing what is older.');
 
@@ -60,11 +62,10 @@ command('run', 'removes what the rules do not keep; may be broken off and run ag
   .action((options: TargetOptions & RunCommand) => act(options, (retention) => remove(retention, options)));
 
 interface SetOptions {
-  readonly single?: Days;
-  readonly groups?: Days;
+  readonly single?: Given;
+  readonly groups?: Given;
   readonly group?: number;
-  /** Undefined also for `default`; told apart by `--days` having been given. */
-  readonly days?: Days | 'default';
+  readonly days?: Given | typeof LIKE_ALL;
 }
 
 interface RunCommand {
@@ -97,14 +98,14 @@ async function set(retention: Retention, { single, groups, group, days: own }: S
   if ((group === undefined) !== (own === undefined)) throw new Error('--group and --days belong together');
   if (single === undefined && groups === undefined && group === undefined)
     throw new Error('give --single, --groups, or --group with --days');
-  if (single !== undefined) await retention.set('single', single);
-  if (groups !== undefined) await retention.set('group', groups);
-  if (group !== undefined) await retention.setGroup(group, own === 'default' ? undefined : own!);
+  if (single !== undefined) await retention.set('single', stored(single));
+  if (groups !== undefined) await retention.set('group', stored(groups));
+  if (group !== undefined && own !== undefined)
+    await retention.setGroup(group, own === LIKE_ALL ? undefined : stored(own));
 }
 
 async function remove(retention: Retention, { dryRun, duty, vacuum, json }: RunCommand): Promise<void> {
   const progress = new Progress('retention');
-  let doing = '';
   const result = await retention.run({
     dryRun,
     duty: duty / 100,
@@ -112,11 +113,7 @@ async function remove(retention: Retention, { dryRun, duty, vacuum, json }: RunC
     batchRows: BATCH_ROWS,
     nowMs: Date.now(),
     signal: endedBy('SIGINT', 'SIGTERM', 'SIGHUP'),
-    hear(now, messages) {
-      if (now !== doing) progress.begin(now);
-      doing = now;
-      progress.at(messages, 0);
-    },
+    hear: (doing, messages) => progress.step(doing, messages),
   });
   process.stdout.write(json ? `${JSON.stringify(result)}\n` : outcome(result));
 }
@@ -153,16 +150,20 @@ function shown({ single, group, groups, holds }: Policy, log: readonly LogLine[]
   return `${lines.join('\n')}\n`;
 }
 
-function words(value: Days): string {
-  return value === null ? 'for ever' : `${count(value)} days`;
+function words(days: number | null): string {
+  return days === null ? 'for ever' : `${count(days)} days`;
 }
 
-function days(text: string): Days {
-  return text === FOR_EVER ? null : number(1, 100_000)(text);
+function stored(days: Given): number | null {
+  return days === FOR_EVER ? null : days;
 }
 
-function ownDays(text: string): Days | 'default' {
-  return text === 'default' ? text : days(text);
+function days(text: string): Given {
+  return text === FOR_EVER ? FOR_EVER : number(1, 100_000)(text);
+}
+
+function ownDays(text: string): Given | typeof LIKE_ALL {
+  return text === LIKE_ALL ? LIKE_ALL : days(text);
 }
 
 function kind(text: string): Hold['kind'] {

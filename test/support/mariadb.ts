@@ -18,6 +18,8 @@ export interface TestMariadb {
   readonly port: number;
   readonly pid: number;
   readonly files: MariadbFiles;
+  readonly user: string;
+  readonly password: string;
   /** mysql://user:password@host:port/name */
   url(database: string): string;
   /** As the administrator. @returns the rows of a query */
@@ -53,7 +55,7 @@ export async function testMariadb(t: Teardown): Promise<TestMariadb> {
     });
   await ask(`grant all on *.* to ${USER}@'127.0.0.1' identified by ${mysql.escape(PASSWORD)}`);
   const url = (database: string) => `mysql://${USER}:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/${database}`;
-  return { port, pid: server.pid, files, url, ask };
+  return { port, pid: server.pid, files, user: USER, password: PASSWORD, url, ask };
 }
 
 /** Between finding a free port and using it somebody else may: then with another. */

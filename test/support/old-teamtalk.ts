@@ -9,10 +9,9 @@ import type { TestMariadb } from './mariadb.js';
 export const OLD = {
   /** Plain passwords, by login name. */
   passwords: { alice: 'wonderland', bob: 'builder', dave: 'jones', eve: '密码', 'bob#6': 'second' },
-  /** Messages of alice and eve, who have more than fit into one portion, from three relations. */
-  largePair: 12_300,
-  /** Messages of group 6, likewise. */
-  largeGroup: 10_500,
+  /** Messages of alice and eve, from three relations; the last one is eve's. */
+  largePair: 2_302,
+  largeGroup: 2_100,
   start: 1_400_000_000,
   /** Everything in the folder of the file store, by path. */
   files: { '000/000/a.spx': Buffer.from('sound of a'), 'g0/000/001/b.spx': Buffer.from('sound of b') },
@@ -208,7 +207,7 @@ const MEMBERS = [
   [3, 1, 0, S, S],
   [4, 1, 0, S, S],
   [6, 1, 0, S, S],
-  [6, 2, 0, S + 5_000, S],
+  [6, 2, 0, S + 500, S],
   [6, 4, 0, S + 1_000_000, S],
   [99, 1, 0, S, S], // no such group
 ];

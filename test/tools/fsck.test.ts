@@ -7,7 +7,13 @@ import pg from 'pg';
 import t, { type Test } from 'tap';
 import { bucketOf, groupConversation, singleConversation, userBucketOf } from '../../common/conversation.js';
 import { IM } from '../../common/pdu/pb.js';
-import { FINDINGS, type FindingKind, type FsckOptions, type FsckReport, fsck } from '../../servers/db-proxy/storage/fsck.js';
+import {
+  FINDINGS,
+  type FindingKind,
+  type FsckOptions,
+  type FsckReport,
+  fsck,
+} from '../../servers/db-proxy/storage/fsck.js';
 import { MasterKeyring } from '../../servers/db-proxy/storage/master-key.js';
 import { migrate } from '../../servers/db-proxy/storage/migrations.js';
 import { reportText } from '../../tools/fsck/report.js';

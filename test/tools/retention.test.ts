@@ -1,6 +1,5 @@
 /** What is older than its rule goes, from the beginning of a conversation and nowhere else; what is held stays. */
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { bucketOf, groupConversation, singleConversation } from '../../common/conversation.js';
@@ -96,7 +95,12 @@ async function isWhole(t: Test, { url }: { url: string }): Promise<void> {
 t.test('rules by age: chats of two, groups, a group of its own; what is in force last counts', async (t) => {
   const place = await aPlace(t);
   const { storage, client, retention } = place;
-  for (const [id, sender] of [[ALICE_BOB, 1], [ALICE_CAROL, 3], [TEAM, 1], [OTHERS, 4]] as const) {
+  for (const [id, sender] of [
+    [ALICE_BOB, 1],
+    [ALICE_CAROL, 3],
+    [TEAM, 1],
+    [OTHERS, 4],
+  ] as const) {
     await say(storage, id, sender, 8);
     await age(client, id, 6, 20);
     await age(client, id, 4, 20); // 40 days by now
@@ -147,7 +151,11 @@ t.test('what is held stays: a user with all his conversations, a group', async (
   t.strictSame(await idsOf(client, TEAM), [1, 2, 3, 4], 'and his group');
   t.strictSame(await idsOf(client, ALICE_CAROL), [4]);
   await storage.groups.leave(1, [2]);
-  t.match(await run(retention), { messages: 3, held: 1 }, 'a group in which he has done nothing is not his when he left');
+  t.match(
+    await run(retention),
+    { messages: 3, held: 1 },
+    'a group in which he has done nothing is not his when he left',
+  );
   t.strictSame(await idsOf(client, TEAM), [4]);
 
   await say(storage, OTHERS, 3, 4);
@@ -167,9 +175,12 @@ t.test('what is held stays: a user with all his conversations, a group', async (
   await t.rejects(retention.hold('user', 99, ''), { message: 'there is no user 99' });
   await t.rejects(retention.setGroup(99, 1), { message: 'there is no group 99' });
   const log = await retention.log(100);
-  t.equal(log.filter((line) => line.action === 'run' && line.finished !== null).length, 7, 'a line for each run');
+  t.equal(log.filter((line) => line.action === 'run' && line.finished !== null).length, 6, 'a line for each run');
   t.match(log[0], { who: 'test', action: 'run', outcome: { messages: 3, held: 0 }, detail: { single: 30, holds: 0 } });
-  t.match(log.find((line) => line.action === 'hold' && JSON.stringify(line.detail).includes('case 7')), { who: 'test' });
+  t.match(
+    log.find((line) => line.action === 'hold' && JSON.stringify(line.detail).includes('case 7')),
+    { who: 'test' },
+  );
 });
 
 t.test('for clients the history just ends, and unread counts what is there', async (t) => {
@@ -188,11 +199,21 @@ t.test('for clients the history just ends, and unread counts what is there', asy
   t.teardown(() => retention.close());
   for (const kind of ['single', 'group'] as const) await retention.set(kind, 30);
   t.match(await run(retention), { messages: 8 });
-  for (const [type, id] of [[SESSION_TYPE_SINGLE, 1], [SESSION_TYPE_GROUP, 1]] as const) {
+  for (const [type, id] of [
+    [SESSION_TYPE_SINGLE, 1],
+    [SESSION_TYPE_GROUP, 1],
+  ] as const) {
     const history = await bob.history(type, id, 0, 20);
-    t.strictSame(history.map((each) => each.msgId), [6, 5], 'the newest, and then nothing');
+    t.strictSame(
+      history.map((each) => each.msgId),
+      [6, 5],
+      'the newest, and then nothing',
+    );
     t.strictSame(await bob.history(type, id, 4, 20), [], 'below it is nothing');
-    t.strictSame((await bob.messagesById(type, id, [2, 5])).map((each) => each.msgId), [5]);
+    t.strictSame(
+      (await bob.messagesById(type, id, [2, 5])).map((each) => each.msgId),
+      [5],
+    );
     t.equal(await bob.latestId(type, id), 6, 'the newest id is what it was');
   }
   t.match(await bob.unread(), { total: 4, list: [{ unreadCnt: 2 }, { unreadCnt: 2 }] }, 'what is gone is not unread');
@@ -215,7 +236,6 @@ t.test('a large conversation goes in pieces; killed in the middle, the next run 
   const { storage, client, url, retention } = place;
   const MANY = 60_000;
   await say(storage, TEAM, 1, 2);
-  await say(storage, ALICE_BOB, 1, 3);
   await client.query(
     `insert into shard.message (bucket, conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, send_id, sealed)
      select bucket, conversation_id, 2 + n, 1, 17, create_time_ms, key_id, decode(md5(n::text), 'hex'), sealed
@@ -224,8 +244,7 @@ t.test('a large conversation goes in pieces; killed in the middle, the next run 
   );
   await client.query('update shard.conversation set head = head + $2::int where id = $1', [String(TEAM), MANY]);
   await age(client, TEAM, MANY, 50);
-  await age(client, ALICE_BOB, 2, 50);
-  for (const kind of ['single', 'group'] as const) await retention.set(kind, 30);
+  await retention.set('group', 30);
   await isWhole(t, place);
 
   const slow = startTool('retention', ['run', '--database', url, '--duty', '5']);
@@ -239,18 +258,11 @@ t.test('a large conversation goes in pieces; killed in the middle, the next run 
   const { rows } = await client.query('select finished from meta.retention_log where action = $1', ['run']);
   t.strictSame(rows, [{ finished: null }], 'its line has no end');
 
-  const alive = "select from pg_stat_activity where application_name = 'teamtalk retention' and pid <> $1 and datname = current_database()";
-  const { rows: mine } = await client.query<{ pid: number }>(
-    "select pid from pg_locks where relation = 'meta.retention'::regclass limit 1",
-  );
-  void mine;
-  void alive;
   const steps: number[] = [];
   const rest = await untilFree(() => run(retention, { batchRows: 5_000, hear: (_, messages) => steps.push(messages) }));
-  t.match(rest, { messages: left - 2 + (await idsOf(client, ALICE_BOB)).length * 0, held: 0 });
+  t.match(rest, { messages: left - 2, conversations: 1, held: 0 });
   t.ok(steps.length >= (left - 2) / 5_000, 'in pieces');
   t.strictSame(await idsOf(client, TEAM), [MANY + 1, MANY + 2]);
-  t.strictSame(await idsOf(client, ALICE_BOB), [3]);
   await isWhole(t, place);
 });
 
@@ -282,9 +294,10 @@ t.test('a hold that was placed holds, whatever a run is doing', async (t) => {
   const result = await run(retention, {
     batchRows: 5,
     hear(_, messages) {
-      if (messages >= 10) holding ??= holder.hold('group', 1, '').then(async () => {
-        atHold = (await idsOf(client, TEAM)).length;
-      });
+      if (messages >= 10)
+        holding ??= holder.hold('group', 1, '').then(async () => {
+          atHold = (await idsOf(client, TEAM)).length;
+        });
     },
   });
   await holding;
@@ -292,9 +305,14 @@ t.test('a hold that was placed holds, whatever a run is doing', async (t) => {
   t.equal((await idsOf(client, TEAM)).length, atHold, 'nothing went after the hold was placed');
   await isWhole(t, place);
 
-  const first = run(retention, { hear: () => undefined });
-  await t.rejects(run(holder), { message: 'another run is under way' });
-  await first;
+  let second: Promise<unknown> | undefined;
+  await run(retention, {
+    hear() {
+      second ??= t.rejects(run(holder), { message: 'another run is under way' }, 'one run at a time');
+    },
+    signal: AbortSignal.timeout(60_000),
+  });
+  await second;
 });
 
 t.test('storing goes on while old messages go', async (t) => {
@@ -318,7 +336,10 @@ t.test('storing goes on while old messages go', async (t) => {
   t.ok(stored > before, 'messages were stored meanwhile');
   for (const id of all) {
     const ids = await idsOf(client, id);
-    t.strictSame(ids, Array.from({ length: ids.length }, (_, i) => 56 + i));
+    t.strictSame(
+      ids,
+      Array.from({ length: ids.length }, (_, i) => 56 + i),
+    );
   }
   await isWhole(t, place);
 });
@@ -328,25 +349,29 @@ t.test('the tool', async (t) => {
   await say(storage, TEAM, 1, 5);
   await age(client, TEAM, 3, 50);
   const tool = (...args: string[]) => runTool('retention', [...args, '--database', url]);
-  t.equal((await tool('set', '--single', 'forever', '--groups', '30', '--group', '2', '--days', '365')).code, 0);
+  const ruled = await tool('set', '--single', 'forever', '--groups', '30', '--group', '2', '--days', '365');
+  t.equal(ruled.code, 0, ruled.stderr);
   const held = await tool('hold', 'group', '1', '--reason', 'case 9');
   t.equal(held.code, 0, held.stderr);
   const ran = await tool('run', '--duty', '100');
-  t.match(ran, { code: 0, stdout: /^0 messages of 0 conversations are gone\n1 conversations stay because they are held\n$/ });
+  t.match(ran, {
+    code: 0,
+    stdout: /^0 messages of 0 conversations are gone\n1 conversations stay because they are held\n$/,
+  });
   const shown = await tool('show');
-  t.match(shown.stdout, /^chats of two {2}for ever\ngroups {8}30 days\ngroup 2 {6} 365 days\n\nheld:\n {2}group 1 since .*: case 9$/m);
+  t.match(
+    shown.stdout,
+    /^chats of two {2}for ever\ngroups {8}30 days\ngroup 2 {6} 365 days\n\nheld:\n {2}group 1 since .*: case 9$/m,
+  );
   t.match(shown.stdout, /^ {2}\S+ \S+@\S+ run \{.*\} → \{.*"messages":0/m);
   t.equal((await tool('release', 'group', '1')).code, 0);
   const done = await tool('run', '--duty', '100', '--json');
   t.match(JSON.parse(done.stdout), { messages: 3, conversations: 1, held: 0 });
-  const { rows } = await client.query<{ n: string }>(
-    "select vacuum_count::text as n from pg_stat_user_tables where relid = 'shard.message'::regclass",
-  );
-  t.ok(Number(rows[0]!.n) > 0, 'the table was vacuumed');
+  const vacuumed = "select from pg_stat_user_tables where relid = 'shard.message'::regclass and vacuum_count > 0";
+  await until(async () => (await client.query(vacuumed)).rowCount === 1, 'PostgreSQL to count the vacuum');
   for (const wrong of [['set', '--single', '0'], ['set'], ['hold', 'user', '99'], ['release', 'user', '1']]) {
     const refused = await tool(...wrong);
     t.equal(refused.code, 1, wrong.join(' '));
     t.not(refused.stderr, '');
   }
 });
-void delay;

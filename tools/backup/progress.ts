@@ -9,6 +9,7 @@ export class Progress {
   readonly #startedMs = performance.now();
   #saidMs = performance.now();
   #doing = '';
+  #doingMs = performance.now();
   #rows = 0;
   #bytes = 0;
   #allBytes = 0;
@@ -18,13 +19,9 @@ export class Progress {
     this.#out = out;
   }
 
-  /** Bytes of all that was begun so far. */
-  get bytes(): number {
-    return this.#allBytes;
-  }
-
   begin(doing: string): void {
     this.#doing = doing;
+    this.#doingMs = performance.now();
     this.#rows = 0;
     this.#bytes = 0;
   }
@@ -35,6 +32,12 @@ export class Progress {
     this.#rows = rows;
     this.#bytes = bytes;
     if (performance.now() - this.#saidMs >= EVERY_MS) this.#say(false);
+  }
+
+  /** The same for work that has rows only and tells its name with each step. */
+  step(doing: string, rows: number): void {
+    if (doing !== this.#doing) this.begin(doing);
+    this.at(rows, 0);
   }
 
   end(): void {
@@ -48,11 +51,16 @@ export class Progress {
   /** A line on a terminal is written over by the next one. */
   #say(finished: boolean): void {
     this.#saidMs = performance.now();
-    const rate = this.#allBytes / Math.max((this.#saidMs - this.#startedMs) / 1000, 0.001);
-    const numbers = `${count(this.#rows)} rows, ${size(this.#bytes)}; in all ${size(this.#allBytes)}, ${size(rate)}/s`;
     const isTerminal = (this.#out as WriteStream).isTTY === true;
     const [before, after] = isTerminal ? ['\r\x1b[K', finished ? '\n' : ''] : ['', '\n'];
-    this.#out.write(`${before}${this.#title}: ${this.#doing}: ${numbers}${after}`);
+    this.#out.write(`${before}${this.#title}: ${this.#doing}: ${this.#numbers()}${after}`);
+  }
+
+  #numbers(): string {
+    const perSecond = (amount: number, sinceMs: number) => amount / Math.max((this.#saidMs - sinceMs) / 1000, 0.001);
+    if (this.#allBytes === 0) return `${count(this.#rows)}, ${count(Math.round(perSecond(this.#rows, this.#doingMs)))}/s`;
+    const rate = size(perSecond(this.#allBytes, this.#startedMs));
+    return `${count(this.#rows)} rows, ${size(this.#bytes)}; in all ${size(this.#allBytes)}, ${rate}/s`;
   }
 }
 

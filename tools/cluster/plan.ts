@@ -9,6 +9,8 @@ export interface Options {
   readonly msgServers: number;
   readonly dbProxies: number;
   readonly routeServers: number;
+  /** Databases that messages are spread over. */
+  readonly shards: number;
   readonly demoUsers: number;
   /** False: no demo data even into an empty database. */
   readonly demo: boolean;
@@ -33,7 +35,12 @@ export const PORTS = {
 } as const;
 
 /** Ports go up from the first one of a kind; the next kind's must not be reached. */
-export const COUNT_MAX = { msgServers: PORTS.loginTcp - PORTS.msg, routeServers: 20, dbProxies: 20 } as const;
+export const COUNT_MAX = {
+  msgServers: PORTS.loginTcp - PORTS.msg,
+  routeServers: 20,
+  dbProxies: 20,
+  shards: 16, // on one PostgreSQL more would help nobody
+} as const;
 
 /** One server process to be. */
 export interface Planned {

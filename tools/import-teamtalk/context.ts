@@ -21,10 +21,9 @@ export interface ImportContext {
   readonly users: ReadonlySet<number>;
   readonly progress: Progress;
   readonly listener: Listener;
+  /** Rows of messages that are in memory at once, twice over: one portion is read while the one before it is written. */
+  readonly portionRows: number;
 }
-
-/** Rows of messages that are in memory at once, twice over: one portion is read while the one before it is written. */
-export const PORTION_ROWS = 10_000;
 
 interface Saved<Cursor> {
   readonly cursor: Cursor;

@@ -3,7 +3,7 @@ import { CLIENT_LOCAL_MSG_ID_MIN, MESSAGE_SIZE_MAX } from '../../common/limits.j
 import { IM } from '../../common/pdu/pb.js';
 import { decryptText, encryptText } from '../../common/text-cipher.js';
 import { type Head, type ImportedMessage, ImportRefused, type Stretch } from '../../servers/db-proxy/storage/import.js';
-import { batches, type ImportContext, type Phase, PORTION_ROWS } from './context.js';
+import { batches, type ImportContext, type Phase } from './context.js';
 import type { Kind, Tally } from './findings.js';
 import { type Facts, type MessageKind, type MessageRow, messageOrder, NO_FACTS, TABLES, tableOf } from './source.js';
 import type { Voice } from './voice.js';
@@ -262,9 +262,9 @@ export async function bringOver(
       message?.(row, place + 1);
     });
     conversation.finish(tally);
+    const positions = reads?.(conversation); // counted even when all of it is stored already
     if (messages.length === 0) return [];
     const stretch = { conversationId: conversation.id, after: messages[0]!.msgId - 1, messages };
-    const positions = reads?.(conversation);
     return [positions === undefined ? stretch : { ...stretch, reads: positions }];
   });
 }
@@ -285,7 +285,7 @@ export async function bringOverLarge<Cursor>(
   // One message is always held back: the last stretch carries the read positions, and which it is shows at the end.
   let held: ImportedMessage[] = [];
   const stretch = (messages: ImportedMessage[]) => ({ conversationId: id, after: messages[0]!.msgId - 1, messages });
-  for await (const rows of batches(ctx.source.orderedMessages(parts.kind, parts.ownerIds), PORTION_ROWS)) {
+  for await (const rows of batches(ctx.source.orderedMessages(parts.kind, parts.ownerIds), ctx.portionRows)) {
     const kept = conversation.kept(rows, tally);
     const before = conversation.count;
     held.push(...conversation.number(kept, await voicesOf(ctx, [conversation], [kept]), tally));
@@ -300,8 +300,8 @@ export async function bringOverLarge<Cursor>(
     held = held.slice(-1);
   }
   conversation.finish(tally);
-  if (held.length === 0) return [];
   const positions = reads?.(conversation);
+  if (held.length === 0) return [];
   return [positions === undefined ? stretch(held) : { ...stretch(held), reads: positions }];
 }
 

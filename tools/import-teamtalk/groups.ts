@@ -1,7 +1,7 @@
 import { groupConversation, isGroupId } from '../../common/conversation.js';
 import { GROUP_MEMBERS_MAX } from '../../common/limits.js';
 import type { StagedMember } from '../../servers/db-proxy/storage/import.js';
-import { type ImportContext, Phase, PORTION_ROWS, packs } from './context.js';
+import { type ImportContext, Phase, packs } from './context.js';
 import { bringOver, bringOverLarge, Conversation, type Passing } from './conversation.js';
 import type { Tally } from './findings.js';
 import { type Facts, type GroupRow, type MemberRow, NO_FACTS, TABLES, tableOf } from './source.js';
@@ -37,7 +37,7 @@ export async function importGroups(ctx: ImportContext): Promise<Tally> {
     const ids = found.map((group) => group.id);
     const facts = await ctx.source.facts('IMGroupMessage', ids);
     const rows = ({ id }: GroupRow) => facts.get(id)?.rows ?? 0;
-    for (const pack of packs(found, rows, PORTION_ROWS)) await importPack(ctx, phase, pack, facts);
+    for (const pack of packs(found, rows, ctx.portionRows)) await importPack(ctx, phase, pack, facts);
   }
   await phase.finish();
   return phase.tally;
@@ -51,7 +51,7 @@ async function importPack(ctx: ImportContext, phase: Phase<number>, pack: readon
   const conversations = groups.map((group) => group.conversation);
   const passing = (conversation: Conversation) => joining(groups[conversations.indexOf(conversation)]!.members);
   const [only] = conversations;
-  const isLarge = conversations.length === 1 && only!.size > PORTION_ROWS;
+  const isLarge = conversations.length === 1 && only!.size > ctx.portionRows;
   const stretches = isLarge
     ? await bringOverLarge(ctx, phase, only!, tally, passing(only!))
     : await bringOver(ctx, conversations, tally, passing);

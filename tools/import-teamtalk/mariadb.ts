@@ -168,14 +168,14 @@ async function installData(files: MariadbFiles, dir: string): Promise<void> {
   await output(files.install, [...options, '--skip-test-db', '--innodb-log-file-size=8M', ...asRoot()]);
 }
 
+/** Dumps of servers that fold the names of tables to lower case have imuser where others have IMUser. */
+const ALONE = ['--skip-networking', '--skip-grant-tables', '--lower-case-table-names=1'];
+
 async function startServer(files: MariadbFiles, dir: string, port: number | undefined): Promise<ChildProcess> {
-  const network =
-    port === undefined ? ['--skip-networking', '--skip-grant-tables'] : ['--bind-address=127.0.0.1', `--port=${port}`];
+  const network = port === undefined ? ALONE : ['--bind-address=127.0.0.1', `--port=${port}`];
   const options = [
     ...['--no-defaults', `--datadir=${join(dir, 'data')}`, `--socket=${socketOf(dir)}`, `--tmpdir=${dir}`],
     ...[`--pid-file=${join(dir, 'pid')}`, '--character-set-server=utf8mb4', '--collation-server=utf8mb4_bin'],
-    // Dumps of servers that fold names to lower case have imuser where others have IMUser.
-    '--lower-case-table-names=1',
     // What is in here can be loaded again.
     ...['--innodb-flush-log-at-trx-commit=0', '--innodb-doublewrite=0', '--innodb-log-file-size=64M'],
     ...['--innodb-buffer-pool-size=128M', '--max-allowed-packet=1G', '--sql-mode=', '--skip-log-bin'],

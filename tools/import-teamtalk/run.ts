@@ -21,6 +21,7 @@ export interface ImportParts {
   readonly voiceStore: VoiceStore | undefined;
   readonly listener: Listener;
   readonly nowS: number;
+  readonly portionRows: number;
 }
 
 export interface Outcome {
@@ -78,13 +79,13 @@ export async function runDry(parts: ImportParts, progress: Progress): Promise<Ou
 class Undone extends Error {}
 
 async function contextOf(
-  { source, redis, voiceStore, listener }: ImportParts,
+  { source, redis, voiceStore, listener, portionRows }: ImportParts,
   target: ImportContext['target'],
   progress: Progress,
 ): Promise<ImportContext> {
   const users = new Set<number>();
   for await (const id of source.userIds()) if (isUserId(id)) users.add(id);
-  return { source, target, redis, voices: new Voices(source, voiceStore), users, progress, listener };
+  return { source, target, redis, voices: new Voices(source, voiceStore), users, progress, listener, portionRows };
 }
 
 async function importMessages(ctx: ImportContext): Promise<Tally> {

@@ -1,6 +1,6 @@
 import { isUserId, singleConversation } from '../../common/conversation.js';
 import type { Stretch } from '../../servers/db-proxy/storage/import.js';
-import { batches, type ImportContext, Phase, PORTION_ROWS, packs } from './context.js';
+import { batches, type ImportContext, Phase, packs } from './context.js';
 import { bringOver, bringOverLarge, Conversation, type Passing } from './conversation.js';
 import type { Tally } from './findings.js';
 import { type Facts, NO_FACTS, type PairRow, TABLES, tableOf } from './source.js';
@@ -20,7 +20,7 @@ export async function importSingles(ctx: ImportContext): Promise<Tally> {
       'IMMessage',
       pairs.flatMap((pair) => pair.relationIds),
     );
-    for (const pack of packs(pairs, (pair) => rowsOf(pair, facts), PORTION_ROWS))
+    for (const pack of packs(pairs, (pair) => rowsOf(pair, facts), ctx.portionRows))
       await importPack(ctx, phase, pack, facts);
   }
   await phase.finish();
@@ -55,7 +55,7 @@ async function importPack(ctx: ImportContext, phase: SinglesPhase, pack: readonl
     return { reads: () => ({ low: position(low, unread[n]!.low), high: position(high, unread[n]!.high) }) };
   };
   const [only] = conversations;
-  const isLarge = conversations.length === 1 && only!.size > PORTION_ROWS;
+  const isLarge = conversations.length === 1 && only!.size > ctx.portionRows;
   const stretches = isLarge
     ? await bringOverLarge(ctx, phase, only!, tally, passing(only!))
     : await bringOver(ctx, conversations, tally, passing);

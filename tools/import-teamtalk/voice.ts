@@ -25,7 +25,7 @@ const DURATION_SIZE = 4;
 export const VOICE_SIZE_MAX = MESSAGE_SIZE_MAX - DURATION_SIZE;
 const AT_ONCE = 16;
 /** So many files in a row without any answer, each tried several times: the store is down, not the files missing. */
-const SILENCES_MAX = 5;
+const SILENCES_MAX = 3;
 const DEADLINE_MS = 10_000;
 const TRIES = 3;
 const RETRY_MS = 500;

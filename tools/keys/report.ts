@@ -6,9 +6,9 @@ import { count, duration } from '../shards/progress.js';
 const LINE_MS = 5_000;
 
 /** What `status` prints: epochs, or the data keys of some buckets one by one. */
-export function statusText(status: KeyStatus, { exact, single }: { exact: boolean; single: boolean }): string {
-  const { masterKeys, version, keys, holders, reseal } = status;
-  const about = exact || keys.every((key) => key.messages === 0) ? '' : '~';
+export function statusText(status: KeyStatus, { single }: { single: boolean }): string {
+  const { masterKeys, version, estimated, keys, holders, reseal } = status;
+  const about = estimated ? '~' : '';
   const lines = [
     `master key ${masterKeys.join(' and ')}; keys changed last in version ${version}`,
     '',

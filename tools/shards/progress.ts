@@ -72,12 +72,11 @@ export class Progress {
 }
 
 /** One line about a bucket that has moved. */
-export function movedLine({ bucket, source, target, rows, bytes, ms, fenceMs }: Moved): string {
-  const speed = ms > 0 ? ` (${megabytes((bytes / ms) * 1000)}/s)` : '';
-  const copied = `${count(rows)} rows, ${megabytes(bytes)} in ${duration(ms)}${speed}`;
-  const fence =
-    fenceMs === undefined ? 'taken up after its switch' : `${copied}, no writes for ${Math.round(fenceMs)} ms`;
-  return `bucket ${bucket}: ${source} → ${target}, ${fence}`;
+export function movedLine({ bucket, source, target, rows, bytes, copyMs, fenceMs, ms }: Moved): string {
+  const route = `bucket ${bucket}: ${source} → ${target}`;
+  if (fenceMs === undefined) return `${route}, finished`;
+  const speed = `${megabytes(bytes)} in ${duration(copyMs)} (${megabytes((bytes / copyMs) * 1000)}/s)`;
+  return `${route}, ${count(rows)} rows, ${speed}, no writes for ${Math.round(fenceMs)} ms, all done after ${duration(ms)}`;
 }
 
 export function megabytes(bytes: number): string {

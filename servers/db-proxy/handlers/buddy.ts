@@ -98,7 +98,7 @@ export async function changeAvatar(
 }
 
 /** PostgreSQL has no text with a NUL in it. */
-function canBeKept(text: string, sizeMax: number): boolean {
+export function canBeKept(text: string, sizeMax: number): boolean {
   return Buffer.byteLength(text) <= sizeMax && !text.includes('\0');
 }
 

@@ -3,6 +3,7 @@ import { AVATAR_URL_SIZE_MAX, GROUP_MEMBERS_MAX, GROUP_NAME_SIZE_MAX } from '../
 import { IM } from '../../../common/pdu/pb.js';
 import type { DbProxyContext } from '../context.js';
 import { type Group, TEMPORARY } from '../storage/groups.js';
+import { canBeKept } from './buddy.js';
 
 const { GroupModifyType } = IM.BaseDefine;
 
@@ -51,13 +52,11 @@ export async function create(
 ): Promise<IM.Group.IMGroupCreateRsp.$Properties> {
   const { userId, groupName, memberIdList } = asked;
   const wanted = [...new Set([userId, ...memberIdList])];
-  const nameSize = Buffer.byteLength(groupName);
   const allowed =
     asked.groupType === TEMPORARY &&
-    nameSize > 0 &&
-    !`${groupName}${asked.groupAvatar}`.includes('\0') && // PostgreSQL has no such text
-    nameSize <= GROUP_NAME_SIZE_MAX &&
-    Buffer.byteLength(asked.groupAvatar) <= AVATAR_URL_SIZE_MAX &&
+    groupName !== '' &&
+    canBeKept(groupName, GROUP_NAME_SIZE_MAX) &&
+    canBeKept(asked.groupAvatar, AVATAR_URL_SIZE_MAX) &&
     memberIdList.length > 0 &&
     wanted.length <= GROUP_MEMBERS_MAX;
   if (!allowed) return { userId, resultCode: 1, groupName, userIdList: memberIdList };

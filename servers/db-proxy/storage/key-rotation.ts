@@ -8,7 +8,7 @@ import { fingerprintOf, type MasterKeyring } from './master-key.js';
 import { readPlacement } from './placement.js';
 import { freshDataKey, unwrapKey, wrapKey } from './sealing.js';
 import { shardUrl } from './shards.js';
-import { connectTool } from './tool-client.js';
+import { connectTool, disconnect } from './tool-client.js';
 
 /**
  * Changes of the keys while the cluster runs. Each is one transaction that holds the version row of the keys, so two
@@ -138,20 +138,16 @@ export async function countMessages(meta: pg.ClientBase, metaUrl: string, { keyI
     'select s.url from meta.bucket b join meta.shard s on s.name = b.shard where b.bucket = $1',
     [bucket],
   );
-  return countOn(shardUrl(rows[0]!.url, metaUrl), { keyId, bucket });
+  const client = await connectTool(shardUrl(rows[0]!.url, metaUrl), 'keys');
+  return countOn(client, { keyId, bucket }).finally(() => client.end());
 }
 
-async function countOn(url: string, { keyId, bucket }: Pick<Epoch, 'keyId' | 'bucket'>): Promise<number> {
-  const client = await connectTool(url, 'keys');
-  try {
-    const { rows } = await client.query<{ messages: bigint }>(
-      'select count(*) as messages from shard.message where bucket = $1 and key_id = $2',
-      [bucket, keyId],
-    );
-    return Number(rows[0]!.messages);
-  } finally {
-    await client.end();
-  }
+async function countOn(shard: pg.ClientBase, { keyId, bucket }: Pick<Epoch, 'keyId' | 'bucket'>): Promise<number> {
+  const { rows } = await shard.query<{ messages: bigint }>(
+    'select count(*) as messages from shard.message where bucket = $1 and key_id = $2',
+    [bucket, keyId],
+  );
+  return Number(rows[0]!.messages);
 }
 
 export interface Destroying {
@@ -214,10 +210,20 @@ export async function retireKeys(
         and epoch < (select max(epoch) from meta.data_key o where o.bucket = k.bucket) order by bucket, epoch`,
   );
   const urls = new Set((await readPlacement(meta)).shards.map((shard) => shardUrl(shard.url, metaUrl)));
+  const shards: pg.Client[] = [];
+  try {
+    for (const url of urls) shards.push(await connectTool(url, 'keys'));
+    return await retireEach(meta, shards, rows);
+  } finally {
+    await disconnect(shards);
+  }
+}
+
+async function retireEach(meta: pg.ClientBase, shards: readonly pg.Client[], keys: readonly Epoch[]) {
   const retired: Epoch[] = [];
   const busy = new Set<number>();
-  for (const key of rows) {
-    const done = await withBucket(meta, key.bucket, () => retire(meta, urls, key)).catch((error: unknown) => {
+  for (const key of keys) {
+    const done = await withBucket(meta, key.bucket, () => retire(meta, shards, key)).catch((error: unknown) => {
       if (!(error instanceof BusyError)) throw error;
       busy.add(key.bucket);
       return false;
@@ -228,9 +234,9 @@ export async function retireKeys(
   return { retired, busy: [...busy] };
 }
 
-/** Everywhere, not only where the map says: rows of a bucket on its way may be at both ends. */
-async function retire(meta: pg.ClientBase, urls: ReadonlySet<string>, key: Epoch): Promise<boolean> {
-  for (const url of urls) if ((await countOn(url, key)) > 0) return false;
+/** Counted everywhere, not only where the map says: rows of a bucket on its way may be at both ends. */
+async function retire(meta: pg.ClientBase, shards: readonly pg.Client[], key: Epoch): Promise<boolean> {
+  for (const shard of shards) if ((await countOn(shard, key)) > 0) return false;
   await forget(meta, key);
   return true;
 }

@@ -8,6 +8,8 @@ export interface KeyStatus {
   /** Fingerprints of the master keys that wrap data keys; more than one only where somebody wrote by hand. */
   readonly masterKeys: readonly string[];
   readonly version: bigint;
+  /** The numbers of messages are estimates. */
+  readonly estimated: boolean;
   /** By epoch, then bucket. */
   readonly keys: readonly KeyLine[];
   readonly holders: readonly KeyHolder[];
@@ -54,10 +56,11 @@ export async function keyStatus(
        from meta.data_key k, meta.key_version v where cardinality($1::int[]) = 0 or k.bucket = any ($1) order by k.epoch, k.bucket`,
     [only],
   );
-  const messages = await messagesByKey(meta, metaUrl, exact);
+  const { messages, estimated } = await messagesByKey(meta, metaUrl, exact);
   return {
     masterKeys: [...new Set(rows.map((row) => row.master_key))],
     version: rows[0]?.version ?? 0n,
+    estimated,
     keys: rows.map(({ master_key: _, version: __, ...key }) => ({ ...key, messages: messages.get(key.keyId) ?? 0 })),
     holders: await keyHolders(meta),
     reseal: await resealStatus(meta),
@@ -65,24 +68,30 @@ export async function keyStatus(
 }
 
 /** By the id of the data key, over all shards; rows of buckets that are elsewhere by the map do not count. */
-async function messagesByKey(meta: pg.ClientBase, metaUrl: string, exact: boolean): Promise<Map<number, number>> {
-  const sums = new Map<number, number>();
+async function messagesByKey(
+  meta: pg.ClientBase,
+  metaUrl: string,
+  exact: boolean,
+): Promise<{ readonly messages: ReadonlyMap<number, number>; readonly estimated: boolean }> {
+  const messages = new Map<number, number>();
+  let estimated = false;
   for (const shard of (await readPlacement(meta)).shards.filter((each) => each.buckets.length > 0)) {
     const client = await connectTool(urlOf(shard, metaUrl), 'keys');
     try {
       const percent = exact ? 100 : await samplePercent(client);
-      const { rows } = await client.query<{ key_id: number; messages: number }>(
-        `select key_id, count(*)::float8 as messages from shard.message ${percent < 100 ? `tablesample system (${percent})` : ''}
+      estimated ||= percent < 100;
+      const { rows } = await client.query<{ key_id: number; found: number }>(
+        `select key_id, count(*)::float8 as found from shard.message ${percent < 100 ? `tablesample system (${percent})` : ''}
           where bucket = any ($1::smallint[]) group by key_id`,
         [shard.buckets],
       );
-      for (const { key_id, messages } of rows)
-        sums.set(key_id, (sums.get(key_id) ?? 0) + Math.round((messages * 100) / percent));
+      for (const { key_id, found } of rows)
+        messages.set(key_id, (messages.get(key_id) ?? 0) + Math.round((found * 100) / percent));
     } finally {
       await client.end();
     }
   }
-  return sums;
+  return { messages, estimated };
 }
 
 async function samplePercent(client: pg.ClientBase): Promise<number> {

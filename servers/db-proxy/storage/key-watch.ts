@@ -20,7 +20,7 @@ import type { Queryable } from './tool-client.js';
  * The row is written while the version is locked against change: a change either waits for it and then finds the row,
  * or comes first, and then the row's writer is told the new version.
  */
-const POLL_MS = 2_000;
+const POLL_MS = 1_000;
 const REPORT_MS = 15_000;
 const HOLD_MS = 60_000;
 /** Clocks run at different speeds, and a statement is not sealed at the moment in which its leave is looked at. */

@@ -53,8 +53,11 @@ export interface Moved {
   readonly target: string;
   readonly rows: number;
   readonly bytes: number;
+  /** Until it was fenced. */
+  readonly copyMs: number;
   /** Nobody could write for so long; undefined when an earlier mover had switched already. */
   readonly fenceMs: number | undefined;
+  /** Deleting the rows at the source included. */
   readonly ms: number;
 }
 
@@ -365,10 +368,10 @@ class Mover {
       );
     }
     const fenceMs = fencedMs === undefined ? undefined : performance.now() - fencedMs;
-    const [rows, bytes] = [this.#rows, this.#bytes];
+    const copied = { rows: this.#rows, bytes: this.#bytes, copyMs: (fencedMs ?? this.#startedMs) - this.#startedMs };
     await this.#forget(row);
     const ms = performance.now() - this.#startedMs;
-    return { bucket, source: row.source, target: row.target, rows, bytes, fenceMs, ms };
+    return { bucket, source: row.source, target: row.target, ...copied, fenceMs, ms };
   }
 
   /** The source lets go, then the target takes over. */

@@ -62,15 +62,16 @@ export class Outbox {
   async claim(consumer: number, limit: number, leaseMs: number): Promise<Effect[]> {
     const parts = this.#shards.all.map(async ({ pool }) => {
       const { rows } = await pool.query<{ conversation_id: bigint; msg_id: number }>({
-        name: 'outbox-claim',
-        text: `update shard.outbox o set claimed_until = now() + $3 * interval '1 millisecond'
+        // The limit stands in the text: an unknown one makes the planner sort the whole table.
+        name: `outbox-claim ${limit}`,
+        text: `update shard.outbox o set claimed_until = now() + $2 * interval '1 millisecond'
                  from (select bucket, conversation_id, msg_id from shard.outbox
                         where consumer = $1 and (claimed_until is null or claimed_until < now())
                           and bucket in (select bucket from shard.bucket where state = 'open') -- no copy on its way
-                        order by conversation_id, msg_id limit $2 for update skip locked) free
+                        order by conversation_id, msg_id limit ${Math.trunc(limit)} for update skip locked) free
                 where o.bucket = free.bucket and o.consumer = $1 and o.conversation_id = free.conversation_id and o.msg_id = free.msg_id
                returning o.conversation_id, o.msg_id`,
-        values: [consumer, limit, leaseMs],
+        values: [consumer, leaseMs],
       });
       return rows.map((row) => ({ conversationId: row.conversation_id, msgId: row.msg_id }));
     });

@@ -188,34 +188,35 @@ export async function removeShard(metaUrl: string, name: string): Promise<void> 
   );
 }
 
-export interface Prepared {
-  /** Shards that were added to a cluster that has been in use, and so have no buckets. */
-  readonly added: readonly string[];
-}
-
 /**
- * Sees to it that there are so many shards, each a database of its own on the server of meta: `<name of meta's>_shard_2`
- * and so on. In a cluster that has never been in use the buckets are spread over them.
+ * Sees to it that there are so many shards, the further ones each a database of its own on the server of meta:
+ * `<name of meta's>_shard_2` and so on. In a cluster that has never been in use the buckets are spread over them.
+ * @returns those that were added to a cluster in use, and so have no buckets
  * @throws ShardError when the role may not make databases
  */
-export async function prepareShards(metaUrl: string, count: number): Promise<Prepared> {
+export async function prepareShards(metaUrl: string, count: number): Promise<string[]> {
   await migrate(metaUrl, 'meta', silent);
-  const wanted = Array.from({ length: count }, (_, i) => `shard-${i + 1}`);
   return withClient('meta', metaUrl, async (meta) => {
     const { rows } = await meta.query<{ name: string; claimed: boolean }>('select name, claimed from meta.shard');
-    const missing = wanted.filter((name) => !rows.some((row) => row.name === name));
-    for (const name of missing) await makeDatabase(meta, databaseOf(metaUrl, name));
-    if (rows.some((row) => row.claimed)) {
-      for (const name of missing) await addShard(metaUrl, name, `/${databaseOf(metaUrl, name)}`);
-      return { added: missing };
-    }
-    await spread(
-      meta,
-      wanted,
-      missing.map((name) => `/${databaseOf(metaUrl, name)}`),
+    const missing = newNames(
+      rows.map((row) => row.name),
+      count - rows.length,
     );
-    return { added: [] };
+    for (const name of missing) await makeDatabase(meta, databaseOf(metaUrl, name));
+    if (rows.every((row) => !row.claimed)) {
+      await spread(meta, metaUrl, missing);
+      return [];
+    }
+    for (const name of missing) await addShard(metaUrl, name, `/${databaseOf(metaUrl, name)}`);
+    return missing;
   });
+}
+
+function newNames(taken: readonly string[], count: number): string[] {
+  const names: string[] = [];
+  for (let number = 2; names.length < count; number++)
+    if (!taken.includes(`shard-${number}`)) names.push(`shard-${number}`);
+  return names;
 }
 
 function databaseOf(metaUrl: string, name: string): string {
@@ -231,14 +232,19 @@ async function makeDatabase(meta: pg.Client, database: string): Promise<void> {
   });
 }
 
-async function spread(meta: pg.Client, names: readonly string[], urls: readonly string[]): Promise<void> {
+/** A cluster that nobody has used yet: everybody who starts now finds the buckets where they are then. */
+async function spread(meta: pg.Client, metaUrl: string, names: readonly string[]): Promise<void> {
+  if (names.length === 0) return;
   await meta.query('begin');
-  await meta.query(
-    `insert into meta.shard (name, url) select * from unnest($1::text[], $2::text[]) on conflict (name) do nothing`,
-    [names.slice(names.length - urls.length), urls],
+  await meta.query('insert into meta.shard (name, url) select * from unnest($1::text[], $2::text[])', [
+    names,
+    names.map((name) => `/${databaseOf(metaUrl, name)}`),
+  ]);
+  const { rows } = await meta.query<{ names: string[] }>(
+    'select array_agg(name order by name) as names from meta.shard',
   );
   await meta.query('update meta.bucket set shard = ($1::text[])[1 + bucket * cardinality($1::text[]) / $2]', [
-    names,
+    rows[0]!.names,
     BUCKETS,
   ]);
   await meta.query('update meta.bucket_map set version = version + 1');

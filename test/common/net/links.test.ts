@@ -483,7 +483,7 @@ t.test('asking and telling', async (t) => {
     const links = await Links.open(t, [server.address]);
     for (const code of ['BAD_REQUEST', 'NO_SUCH_USER', 'BUSY', 'TIMEOUT', 'STORE_UNAVAILABLE', 'INTERNAL'] as const) {
       server.reply = () => Promise.reject(new ImError(code, 'why'));
-      await t.rejects(links.ask(1), { name: 'ImError', code, message: `${code}: why` });
+      await t.rejects(links.ask(1), { name: 'ImError', code, message: new RegExp(`^${code}: why$`) });
     }
     server.reply = () => {
       throw new TypeError('a fault');

@@ -28,8 +28,10 @@ const HERE = '127.0.0.1';
 const ABROAD = '203.0.113.7';
 /** Wrong answers that a name may have within half an hour. */
 const FREE_FAILURES = 10;
-/** Of settings.ts. */
-const DEADLINE_MS = 100;
+/** Where Redis answers: more than the default, so that a busy machine is not taken for a Redis that hangs. */
+const PATIENCE_MS = 1_000;
+/** Where it does not. */
+const DEADLINE_MS = 200;
 /** Calls that may have been under way, or gone out one after the other, before Redis was set aside. */
 const FAILED_CALLS_MAX = 5;
 
@@ -43,6 +45,7 @@ class Place {
     this.databaseUrl = databaseUrl;
     this.masterKey = masterKey;
     this.pool = new pg.Pool({ connectionString: databaseUrl, max: 1 });
+    this.pool.on('error', () => undefined); // ended by the server while it is being closed
   }
 
   static async make(t: Test, names: readonly string[]): Promise<Place> {
@@ -96,7 +99,7 @@ class DbProxy {
     const calls = { ok: 0, failed: 0, late: 0, skipped: 0 };
     const log: string[] = [];
     const storage = await openStorage(
-      { ...defaults, databaseUrl, masterKey, redis, ...over },
+      { ...defaults, databaseUrl, masterKey, redis, redisTimeoutMs: PATIENCE_MS, ...over },
       pino({ level: 'trace' }, { write: (line: string) => void log.push(line) }),
       { stored: () => undefined, batch: () => undefined, repeated: () => undefined },
       { decided: (by) => void decided.push(by), redisCalled: (result) => void calls[result]++ },
@@ -300,6 +303,7 @@ t.test('failures are counted for all db-proxies together', needsRedis, async (t)
     await a.fail(name, 1);
     await redis.ask('RPUSH', place.keys.failuresOfUser(id), ...longAgo);
     t.same(await a.fail(name, 1), [WRONG_BY_HASH]);
+    t.equal(await place.failuresInTable(name), 0);
     t.equal(await a.login(name), 'ok by hash');
   });
 
@@ -399,13 +403,13 @@ t.test('a mark made by one db-proxy spares the others the full check', needsRedi
   });
 
   await t.test('is not known to another cluster, and what is in Redis tells no name, hash or password', async (t) => {
-    const other = await Place.make(t, names.slice(0, 30));
+    const other = await Place.make(t, names.slice(0, 10));
     const stranger = await DbProxy.open(t, other, redis.url);
     const { name } = somebody();
     await a.login(name);
     await a.fail(name, 1);
     t.equal(await b.login(name), 'ok by shared-mark');
-    for (const each of names.slice(0, 30)) t.equal(await stranger.login(each), 'ok by hash');
+    for (const each of names.slice(0, 10)) t.equal(await stranger.login(each), 'ok by hash');
     await a.fail(name, 1);
     const texts: string[] = [];
     for (const key of (await redis.ask('KEYS', '*')) as string[]) {
@@ -414,7 +418,7 @@ t.test('a mark made by one db-proxy spares the others the full check', needsRedi
       texts.push(`${key} ${JSON.stringify(value)}`);
       t.not(await redis.ask('PTTL', key), -1, `${key} ends`);
     }
-    t.ok(texts.length > 30);
+    t.ok(texts.length > 10);
     const secrets = ['user-', 'argon2', RIGHT, WRONG, PASSWORD, place.masterKey, other.masterKey];
     t.notMatch(texts.join('\n'), new RegExp(secrets.join('|')));
   });
@@ -449,7 +453,7 @@ t.test('Redis is killed and comes back', needsRedis, async (t) => {
 
 t.test('Redis hangs', needsRedis, async (t) => {
   const redis = await testRedis(t);
-  const [a, b] = await DbProxy.openTwo(t, place, redis.url);
+  const [a, b] = await DbProxy.openTwo(t, place, redis.url, { redisTimeoutMs: DEADLINE_MS });
   const [alice, bob, carol] = [somebody().name, somebody().name, somebody().name];
   await a.login(alice);
   redis.pause();
@@ -488,6 +492,8 @@ t.test('Redis does not let us in, or cannot write', needsRedis, async (t) => {
   await b.fail(dave, FREE_FAILURES + 1);
   t.equal(await b.login(dave), 'locked by locked-name');
   await b.redisDown();
+  const refusedBefore = await refusedWrites(redis);
+  await until(async () => (await refusedWrites(redis)) > refusedBefore, 'Redis to be probed with a write');
   await redis.ask('CONFIG', 'SET', 'maxmemory', '0');
   await b.redisUp();
   t.same(b.changes, ['in use', 'set aside', 'in use']);
@@ -542,6 +548,11 @@ t.test('people chat and come and go while Redis is flushed, killed and hangs', n
   t.ok((await disturbed) >= 4);
   t.ok((await visits) >= 4);
 });
+
+async function refusedWrites(redis: TestRedis): Promise<number> {
+  const [, count = '0'] = /^errorstat_OOM:count=(\d+)/m.exec((await redis.ask('INFO', 'errorstats')) as string) ?? [];
+  return Number(count);
+}
 
 /** Until it is over, and each kind once at least. @returns how often something was done to Redis. */
 async function disturb(redis: TestRedis, over: () => boolean): Promise<number> {

@@ -1,0 +1,173 @@
+/** Every statement of the daily business reaches its rows by an index, however large the tables are. */
+import pg from 'pg';
+import t from 'tap';
+import { groupConversation, singleConversation } from '../../../common/conversation.js';
+import { buddy, group, message } from '../../../common/pdu/commands.js';
+import { IM } from '../../../common/pdu/pb.js';
+import { hashPassword } from '../../../servers/db-proxy/storage/passwords.js';
+import { md5Hex, PASSWORD, TestCluster } from '../../support/cluster.js';
+import { type Teardown, testPostgres } from '../../support/postgres.js';
+
+const { SessionType } = IM.BaseDefine;
+const { SESSION_TYPE_SINGLE: SINGLE, SESSION_TYPE_GROUP: GROUP } = SessionType;
+
+/** Tables that grow with people, conversations or messages. */
+const LARGE = new Set([
+  'message',
+  'conversation',
+  'user_conversation',
+  'group_read',
+  'outbox',
+  'users',
+  'group_member',
+  'groups',
+  'login_failure',
+]);
+interface Statement {
+  readonly name: string;
+  readonly text: string;
+  readonly values: readonly unknown[];
+}
+
+const said = new Map<string, Statement>();
+
+/** Notes every named statement that goes to PostgreSQL: those of the daily business have names. */
+function listen(t: Teardown): void {
+  const query = pg.Client.prototype.query as (...args: unknown[]) => unknown;
+  pg.Client.prototype.query = function (this: pg.Client, ...args: unknown[]) {
+    const config = args[0] as Partial<Statement>;
+    if (config.name !== undefined && config.text !== undefined)
+      said.set(config.name, { name: config.name, text: config.text, values: config.values ?? [] });
+    return query.apply(this, args);
+  } as never;
+  t.teardown(() => {
+    pg.Client.prototype.query = query as never;
+  });
+}
+
+t.test('statements of the daily business', async (t) => {
+  const postgres = await testPostgres(t);
+  listen(t);
+  const cluster = await TestCluster.start(t, postgres, { groups: [{ name: 'all', memberIds: [1, 2, 3] }] });
+  await grow(cluster);
+  await aDayOfBusiness(cluster);
+  const expected = [
+    'messages-append',
+    'conversations-make',
+    'conversations-heads',
+    'messages-by-send-id',
+    'user-conversations-touch',
+    'messages-page',
+    'messages-by-ids',
+    'head',
+  ];
+  for (const name of expected) t.ok(said.has(name), `the day made use of ${name}`);
+  t.ok(said.size > 20, `${said.size} statements`);
+
+  const client = new pg.Client(cluster.databaseUrl);
+  await client.connect();
+  await client.query('set plan_cache_mode = force_generic_plan'); // what a prepared statement comes to after a while
+  for (const statement of [...said.values()]) {
+    const scans = [...nodesOf(await planOf(client, statement))].filter(isWholeLargeTable);
+    const read = scans.map((node) => node['Relation Name']);
+    t.same(read, [], `${statement.name} reads no large table whole`);
+  }
+  await client.end();
+});
+
+function isWholeLargeTable(node: Node): boolean {
+  return node['Node Type'] === 'Seq Scan' && LARGE.has(String(node['Relation Name']));
+}
+
+type Node = Readonly<Record<string, unknown>>;
+
+async function planOf(client: pg.Client, { text, values }: Statement): Promise<Node> {
+  await client.query(`prepare looked_at as ${text}`);
+  const args = values.length === 0 ? '' : `(${values.map(literal).join(', ')})`;
+  const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: Node }] }>(
+    `explain (format json) execute looked_at${args}`,
+  );
+  await client.query('deallocate looked_at');
+  return rows[0]!['QUERY PLAN'][0].Plan;
+}
+
+function* nodesOf(node: Node): Generator<Node> {
+  yield node;
+  for (const child of (node.Plans as Node[] | undefined) ?? []) yield* nodesOf(child);
+}
+
+function literal(value: unknown): string {
+  if (value === null || value === undefined) return 'null';
+  if (Buffer.isBuffer(value)) return `'\\x${value.toString('hex')}'`;
+  if (Array.isArray(value))
+    return pg.escapeLiteral(
+      `{${value.map((each) => (Buffer.isBuffer(each) ? `"\\\\x${each.toString('hex')}"` : String(each))).join(',')}}`,
+    );
+  return pg.escapeLiteral(String(value));
+}
+
+/** Enough rows that reading a whole table would be a mistake. */
+async function grow(cluster: TestCluster): Promise<void> {
+  const passwordHash = await hashPassword(md5Hex(PASSWORD));
+  await cluster.storage.users.add(Array.from({ length: 5_000 }, (_, i) => ({ name: `crowd-${i}`, passwordHash })));
+  const admin = new pg.Client(cluster.databaseUrl);
+  await admin.connect();
+  await admin.query(`
+    insert into shard.conversation (bucket, id, head) select n % 256, n, 20 from generate_series(1, 5000) n;
+    insert into shard.message (bucket, conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, send_id, sealed)
+      select n % 256, n, m, 1, 1, m, 1, decode(lpad(to_hex(n * 100 + m), 32, '0'), 'hex'), '\\x00' from generate_series(1, 5000) n, generate_series(1, 20) m;
+    insert into shard.user_conversation (bucket, user_id, conversation_id) select n % 256, n % 5000, n from generate_series(1, 50000) n;
+    insert into shard.group_read (bucket, conversation_id, user_id, read_id) select n % 256, n, n % 5000, 1 from generate_series(1, 20000) n;
+    insert into shard.outbox (bucket, consumer, conversation_id, msg_id) select n % 256, 99, n, 1 from generate_series(1, 20000) n;
+    insert into meta.groups (id, name, type, created) select n, 'g' || n, 1, 0 from generate_series(100, 15000) n;
+    insert into meta.group_member (group_id, user_id, joined) select g, 10 + (g * 5 + k) % 4000, 0 from generate_series(100, 15000) g, generate_series(1, 5) k;
+    insert into meta.login_failure (user_name, address) select 'crowd-' || n, '' from generate_series(1, 20000) n;`);
+  await admin.query('analyze');
+  await admin.end();
+}
+
+/** Everything that clients and consumers of the outbox do every day, once. */
+async function aDayOfBusiness(cluster: TestCluster): Promise<void> {
+  const { storage } = cluster;
+  const consumer = await storage.outbox.register('somebody');
+  const [alice, bob] = [await cluster.login('alice'), await cluster.login('bob')];
+  await alice.say(bob.userId, 'hello');
+  await alice.sayGroup(1, 'hello all');
+  await storage.append.store({
+    conversationId: singleConversation(1, 2),
+    senderId: 1,
+    msgType: 1,
+    body: Buffer.from('x'),
+    sendId: Buffer.alloc(16, 1),
+  });
+  await storage.append.store({
+    conversationId: singleConversation(1, 2),
+    senderId: 1,
+    msgType: 1,
+    body: Buffer.from('x'),
+    sendId: Buffer.alloc(16, 1),
+  });
+  for (const [type, id] of [
+    [SINGLE, alice.userId],
+    [GROUP, 1],
+  ] as const) {
+    await bob.history(type, id);
+    await bob.messagesById(type, id, [1, 2]);
+    await bob.latestId(type, id);
+    bob.markRead(type, id, 1);
+  }
+  await bob.unread();
+  await bob.recentSessions();
+  await bob.removeSession(SINGLE, alice.userId);
+  await bob.groups();
+  await bob.usersInfo([1, 2, 3]);
+  await bob.contacts();
+  await bob.departments();
+  await bob.ask(buddy.allUsers, { userId: 0, latestUpdateTime: 1 });
+  await bob.ask(group.info, { userId: 0, groupVersionList: [{ groupId: 1, version: 0 }] });
+  await bob.ask(message.time, {});
+  await storage.conversations.changed(2, { hour: 0, after: undefined }, 100);
+  await storage.conversations.storedSince([1, 2, 3], 1, 100);
+  await storage.conversations.touch([1, 2], groupConversation(1));
+  await storage.outbox.done(consumer, await storage.outbox.claim(consumer, 10, 1_000));
+}
