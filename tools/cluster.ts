@@ -64,6 +64,7 @@ class Cluster {
     }
     for (const { planned } of this.#children) await untilReady(planned);
     await this.#writeState();
+    if (this.#options.json && this.#newShards.length > 0) this.#say(this.#aboutNewShards());
     if (this.#options.json) process.stdout.write(`${JSON.stringify(this.#announcement())}\n`);
     else this.#summary();
   }
@@ -187,7 +188,7 @@ class Cluster {
           ]
         : []),
       ...(demo ? [1, 2].map((n) => `    npm run chat -- ${demoName(n)} ${DEMO_PASSWORD}${login}`) : []),
-      ...this.#aboutNewShards(),
+      ...(this.#newShards.length === 0 ? [] : ['', `  ${this.#aboutNewShards()}`]),
       '',
       '  Ctrl-C stops everything.',
       '',
@@ -195,13 +196,9 @@ class Cluster {
     process.stdout.write(`${lines.join('\n')}\n`);
   }
 
-  #aboutNewShards(): string[] {
-    if (this.#newShards.length === 0) return [];
+  #aboutNewShards(): string {
     const where = this.#options.data === resolve('data') ? '' : ` --data ${this.#options.data}`;
-    return [
-      '',
-      `  New and empty: ${this.#newShards.join(', ')}. To give them their part: npm run shards -- balance${where}`,
-    ];
+    return `New and empty: ${this.#newShards.join(', ')}. To give them their part: npm run shards -- balance${where}`;
   }
 
   #line(name: string, line: string): void {

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { MasterKeyring } from '../servers/db-proxy/storage/master-key.js';
 import { type Backup, openManifest } from './backup/manifest.js';
+import { inNewData } from './backup/new-data.js';
 import { count, Progress, size } from './backup/progress.js';
 import { verifyParts } from './backup/read.js';
 import { type Restored, restoreBackup, type ShardTarget } from './backup/restore.js';
@@ -23,6 +24,11 @@ const program = addTargetOptions(
       shardOption,
       [] as ShardTarget[],
     )
+    .option(
+      '--new-data <dir>',
+      'make a data folder for `npm start -- --data <dir>` instead of using a database',
+      (dir) => resolve(dir),
+    )
     .option('--again', 'the target holds an unfinished restore: empty it and start over', false)
     .option('--json', 'print the outcome as JSON on stdout', false)
     .addHelpText(
@@ -35,6 +41,7 @@ interface Options extends TargetOptions {
   readonly verifyOnly: boolean;
   readonly allToOne: boolean;
   readonly shard: readonly ShardTarget[];
+  readonly newData?: string;
   readonly again: boolean;
   readonly json: boolean;
 }
@@ -43,31 +50,42 @@ const WITH_FINDINGS = 3;
 
 await run('restore', async () => {
   const options = program.opts<Options>();
-  if (options.allToOne && options.shard.length > 0) throw new Error('--all-to-one and --shard exclude each other');
-  // A check of the backup alone needs the master key and no database.
-  const anywhere =
-    options.verifyOnly && options.database === undefined ? { database: 'postgres://localhost/none' } : {};
-  const target = await targetOf({ ...options, ...anywhere });
-  const backup = await openManifest(resolve(program.args[0]!), await MasterKeyring.open(target.masterKey));
+  refuseContradictions(options);
+  const target = await targetOf(options.verifyOnly || options.newData !== undefined ? nowhere(options) : options);
+  const masterKeys = await MasterKeyring.open(target.masterKey);
+  const backup = await openManifest(resolve(program.args[0]!), masterKeys);
   const progress = new Progress('restore');
   if (options.verifyOnly) {
     await verifyParts(backup, progress);
     process.stdout.write(options.json ? `${JSON.stringify({ verified: true, ...totals(backup) })}\n` : checked(backup));
     return 0;
   }
-  const restored = await restoreBackup(backup, {
-    databaseUrl: target.databaseUrl,
-    shards: options.shard,
-    again: options.again,
-    masterKeys: await MasterKeyring.open(target.masterKey),
-    progress,
-    signal: endedBy('SIGINT', 'SIGTERM', 'SIGHUP'),
-  });
+  const signal = endedBy('SIGINT', 'SIGTERM', 'SIGHUP');
+  const { shard: shards, again } = options;
+  const into = (databaseUrl: string) =>
+    restoreBackup(backup, { databaseUrl, shards, again, masterKeys, progress, signal });
+  const masterKey = masterKeys.get(backup.manifest.masterKey)!;
+  const restored =
+    options.newData === undefined
+      ? await into(target.databaseUrl)
+      : await inNewData(options.newData, masterKey, again, into);
   const peakBytes = process.resourceUsage().maxRSS * 1024;
   if (options.json) process.stdout.write(`${JSON.stringify({ ...restored, ...totals(backup), peakBytes })}\n`);
   else process.stdout.write(summary(backup, restored, peakBytes));
   return restored.fsck.whole ? 0 : WITH_FINDINGS;
 });
+
+function refuseContradictions({ allToOne, shard, newData, database, verifyOnly }: Options): void {
+  if (allToOne && shard.length > 0) throw new Error('--all-to-one and --shard exclude each other');
+  const places = [newData, database, verifyOnly || undefined].filter((each) => each !== undefined);
+  if (places.length > 1) throw new Error('--database, --new-data and --verify-only exclude each other');
+  if (newData !== undefined && shard.length > 0) throw new Error('--new-data and --shard exclude each other');
+}
+
+/** Only the master key is wanted. */
+function nowhere(options: Options): TargetOptions {
+  return { ...options, database: 'postgres://localhost/none' };
+}
 
 function shardOption(text: string, before: readonly ShardTarget[]): ShardTarget[] {
   const [, name, url] = /^([a-z0-9-]{1,32})=(.+)$/.exec(text) ?? [];

@@ -239,7 +239,7 @@ t.test('errors', async (t) => {
     t.ok(isErrorCode(code), code);
     const cause = new Error('why');
     const error = new ImError(code as ErrorCode, 'it', { cause });
-    t.match(error, { name: 'ImError', code, message: `${code}: it`, retry: again, cause });
+    t.match(error, { name: 'ImError', code, message: `${code}: it`, detail: 'it', retry: again, cause });
     t.ok(error instanceof Error);
   }
   for (const text of ['', 'busy', 'OTHER', 'toString', 'constructor', '__proto__']) t.notOk(isErrorCode(text), text);

@@ -29,7 +29,7 @@ const GROUP_ID = 1;
 /** Messages that one talker has under way: to his partner, and to the group. */
 const IN_FLIGHT = [SINGLE, SINGLE, SINGLE, GROUP] as const;
 /** Between an ack and the next message, so that the machine is kept busy by the moves and not by the talk. */
-const PAUSE_MS = 10;
+const PAUSE_MS = 25;
 const PAGE = 20;
 
 // -------------------------------------------------------------------------------------------------- the servers
@@ -137,7 +137,7 @@ interface Talker {
 
 /** By conversation: the newest message that somebody has an ack of. */
 const acked = new Map<string, number>();
-const quiet = false;
+let quiet = false;
 let reads = 0;
 /** A bucket that nobody holds cannot be read; unless a test brings that about, it never takes long. */
 let readsMayFail = false;

@@ -58,7 +58,8 @@ export class Progress {
 
   #numbers(): string {
     const perSecond = (amount: number, sinceMs: number) => amount / Math.max((this.#saidMs - sinceMs) / 1000, 0.001);
-    if (this.#allBytes === 0) return `${count(this.#rows)}, ${count(Math.round(perSecond(this.#rows, this.#doingMs)))}/s`;
+    if (this.#allBytes === 0)
+      return `${count(this.#rows)}, ${count(Math.round(perSecond(this.#rows, this.#doingMs)))}/s`;
     const rate = size(perSecond(this.#allBytes, this.#startedMs));
     return `${count(this.#rows)} rows, ${size(this.#bytes)}; in all ${size(this.#allBytes)}, ${rate}/s`;
   }

@@ -53,12 +53,11 @@ export class Groups {
     return rows.map((row) => ({ groupId: row.group_id, joinedMsgId: row.joined_msg_id, shield: row.shield }));
   }
 
-  /** Every group that any of these users is in. */
+  /** Every group that any of these users is in, or was in when it was deleted. */
   async ofUsers(userIds: readonly number[]): Promise<number[]> {
     const { rows } = await this.#meta.query<{ group_id: number }>({
       name: 'groups-of-users',
-      text: `select distinct m.group_id from meta.group_member m join meta.groups g on g.id = m.group_id
-              where m.user_id = any($1::int[]) and g.status = 0`,
+      text: 'select distinct group_id from meta.group_member where user_id = any($1::int[])',
       values: [userIds],
     });
     return rows.map((row) => row.group_id);

@@ -479,7 +479,7 @@ t.test('another db-proxy opens what is sealed by keys that it has never seen', a
 });
 
 t.test('nobody seals by keys that are not confirmed, and who changes keys waits for those who do', async (t) => {
-  const { url, storage } = await freshStorage(t);
+  const { url, key, storage } = await freshStorage(t);
   const bound = { conversationId: singleConversation(1, 2), msgId: 1, senderId: 1 };
   const seal = () => storage.keys.seal(bucketOf(bound.conversationId), bound, Buffer.from('x'));
   t.ok(seal().keyId > 0);
@@ -510,6 +510,24 @@ t.test('nobody seals by keys that are not confirmed, and who changes keys waits 
   });
   await closeOnce(storage);
   t.same(await query(url, `select name from meta.key_holder where name <> 'another'`), [], 'who leaves says so');
+
+  // Keys change in the very moment in which somebody begins to seal.
+  await withClient(url, async (client) => {
+    await client.query('begin');
+    await client.query('update meta.key_version set version = version + 1');
+    const opening = openFor(t, url, key);
+    const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    await until(async () => (await query(url, waits)).length > 0, 'it to wait for the change');
+    await client.query('commit');
+    await opening;
+  });
+  t.same(
+    await query(
+      url,
+      `select h.version = v.version as newest from meta.key_holder h, meta.key_version v where h.name <> 'another'`,
+    ),
+    [{ newest: true }],
+  );
 });
 
 // ------------------------------------------------------------------------------------------------- the master key, anew
@@ -634,7 +652,7 @@ t.test('resealing is taken up where it was killed', async (t) => {
 
   const passed = async () =>
     Number((await query(url, 'select coalesce(sum(passed), 0) as passed from meta.reseal'))[0]!.passed);
-  for (const goal of [40, 150, 300]) {
+  for (const goal of [40, 250]) {
     const run = new Keys(['reseal', '--rate', '300', '--data', dir]);
     await until(async () => (await passed()) >= goal, `${goal} messages to be sealed anew`);
     run.process.kill('SIGKILL');
@@ -715,6 +733,20 @@ t.test('a bucket that somebody else is at is left until he is done', async (t) =
   await mover.query('select pg_advisory_unlock_all()');
   t.match(await running, { buckets: 2, resealed: 80 });
   t.same(await epochsOf(url), { 2: 80 });
+
+  await rotate(url, key, [bucketOf(mine)]);
+  await takenUp(url);
+  const passed = async () => Number((await query(url, 'select sum(passed) as passed from meta.reseal'))[0]!.passed);
+  const before = await passed();
+  const slow = reseal(url, ringOf(key), { rowsPerSecond: 20 });
+  await until(
+    async () => (await passed()) >= before - 40 + 20,
+    'the second chunk to be read, and to wait for its time',
+  );
+  const changed = 'update shard.message set key_id = 999, sealed = $2 where conversation_id = $1 and msg_id = 30';
+  await query(url, changed, [String(mine), Buffer.from('something else')]);
+  t.match(await slow, { resealed: 39 });
+  t.match((await rowsOf(url, mine))[29], { key_id: 999, sealed: Buffer.from('something else') }, 'left as it is');
 
   await rotate(url, key, [bucketOf(mine)]);
   await takenUp(url);
