@@ -24,8 +24,8 @@ original's servers before: what is written meanwhile is not brought over. Nothin
 The target must be empty, as "npm start -- --no-demo" makes it; its servers may run. People come last, so nobody can log
 in before everything is there and counted. An import that was cut off goes on when the same command is given again.
 
-Exit codes: 0 done and counted, 1 the counts differ or it was cut off, 69 source, Redis or voice store cannot be read,
-78 wrong options, or a target that is not empty.`;
+Exit codes: 0 done and counted, 1 the counts differ or it was cut off, 69 source, Redis, voice store or target are not to be
+reached, 78 wrong options, or a target that is not empty.`;
 
 const program = addTargetOptions(
   new Command('npm run import-teamtalk --')
@@ -68,11 +68,15 @@ const options = program.opts<Options>();
 // What is being stored at that moment is stored or not; the next run finds out. Only what was started ends with us.
 endedBy('SIGINT', 'SIGTERM', 'SIGHUP').addEventListener('abort', () => process.exit(CUT_OFF));
 
+let isBegun = false;
+
 await run('import-teamtalk', async () => {
   try {
     return await importTeamtalk();
   } catch (error) {
     const code = codeOf(error);
+    if (isBegun && code !== WRONG)
+      process.stderr.write('import-teamtalk: cut off. What is stored stays; the same command goes on from there.\n');
     if (code === undefined) throw error;
     process.stderr.write(`import-teamtalk: ${(error as Error).message}\n`);
     return code;
@@ -119,6 +123,7 @@ async function realRun(parts: ImportParts, progress: Progress): Promise<Outcome 
       process.stdout.write('This import is finished already; there is nothing to do.\n');
       return undefined;
     }
+    isBegun = true;
     if (state === 'resumed') progress.say('an import was begun: going on where it was cut off');
     return await runImport(parts, target, progress);
   } finally {
@@ -209,7 +214,14 @@ async function ended(stream: WriteStream | undefined): Promise<void> {
 
 function codeOf(error: unknown): number | undefined {
   if (error instanceof ImportRefused || error instanceof SettingsError) return WRONG;
-  return error instanceof SourceError || error instanceof VoiceStoreSilent ? UNREADABLE : undefined;
+  if (error instanceof SourceError || error instanceof VoiceStoreSilent) return UNREADABLE;
+  return isConnectionLost(error) ? UNREADABLE : undefined;
+}
+
+/** PostgreSQL went away, as opposed to a fault of ours. */
+function isConnectionLost(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string };
+  return /^(08|57)|^E[A-Z]+$/.test(code ?? '') || /^Connection terminated|^Client has encountered/.test(message ?? '');
 }
 
 function rows(text: string): number {

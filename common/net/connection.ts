@@ -47,7 +47,7 @@ export class Connection {
   /** Monotonic ms when bytes last came. */
   heardMs: number;
   #owner: ConnectionOwner | undefined;
-  readonly #limits: ConnectionLimits;
+  #limits: ConnectionLimits;
   #pending: Pending = nothingPending;
   #out: Buffer[] = [];
   #outSize = 0;
@@ -71,6 +71,11 @@ export class Connection {
   /** The owner is set right after construction, before any event can come. */
   own(owner: ConnectionOwner): void {
     this.#owner = owner;
+  }
+
+  /** Other bounds from now on: those of a peer that has shown who it is. */
+  allow(limits: ConnectionLimits): void {
+    this.#limits = limits;
   }
 
   get address(): string {

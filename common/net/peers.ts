@@ -11,6 +11,10 @@ import { LINK_SILENCE_MS, linkConnectionLimits, type Self } from './link.js';
 import { listen } from './listener.js';
 
 const GREETING_MS_MAX = 5_000;
+/** Connections that have not proved themselves yet, all the servers of a large cluster coming back at once included. */
+const STRANGERS_MAX = 128;
+/** What one of them may send in a frame: the first words after its proof may be in the same read. */
+const STRANGER_FRAME_SIZE_MAX = 4 * 1024 * 1024;
 
 /** A server that dialled us and proved itself. */
 export interface Peer {
@@ -85,9 +89,14 @@ export class Peers<Ctx> {
   }
 
   #accept(socket: Socket): void {
-    const incoming = new Incoming(new Connection(socket, linkConnectionLimits), this.#options, () =>
-      this.#incoming.delete(incoming),
-    );
+    let strangers = 0;
+    for (const each of this.#incoming) if (!each.proven) strangers++;
+    if (strangers >= STRANGERS_MAX) {
+      socket.destroy();
+      return;
+    }
+    const connection = new Connection(socket, { ...linkConnectionLimits, frameSizeMax: STRANGER_FRAME_SIZE_MAX });
+    const incoming = new Incoming(connection, this.#options, () => this.#incoming.delete(incoming));
     this.#incoming.add(incoming);
   }
 
@@ -175,6 +184,7 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
       throw new Error('it does not know the cluster secret');
     clearTimeout(this.#greeting);
     this.proven = true;
+    this.connection.allow(linkConnectionLimits);
     this.#options.log.info({ from: this.role, peer: this.name, address: this.address }, 'peer joined');
     this.#options.joined?.(this);
   }

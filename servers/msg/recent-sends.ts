@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 /**
  * A legacy client that gets no ack sends the message once more, with the same seq (Windows after 5 s). The last
  * messages of a session are remembered for a while, so that such a resend is stored under the send_id of the first
@@ -8,11 +10,13 @@ interface Remembered {
   readonly seq: number;
   readonly toSessionId: number;
   readonly msgType: number;
-  readonly data: Buffer;
+  /** The payload, or its digest when that is shorter. */
+  readonly mark: Buffer;
   readonly atMs: number;
 }
 
 const REMEMBERED_MAX = 8;
+const PLAIN_SIZE_MAX = 256;
 const REMEMBERED_MS = 30_000;
 
 export class RecentSends {
@@ -27,16 +31,17 @@ export class RecentSends {
     nowMs: number,
     freshId: () => Uint8Array,
   ): Uint8Array {
+    const mark = markOf(data);
     const earlier = this.#sends.find(
       (each) =>
         each.seq === seq &&
         each.toSessionId === toSessionId &&
         each.msgType === msgType &&
         nowMs - each.atMs < REMEMBERED_MS &&
-        each.data.equals(data),
+        each.mark.equals(mark),
     );
     if (earlier !== undefined) return earlier.sendId;
-    const send = { sendId: freshId(), seq, toSessionId, msgType, data: Buffer.from(data), atMs: nowMs };
+    const send = { sendId: freshId(), seq, toSessionId, msgType, mark, atMs: nowMs };
     this.#sends.push(send);
     if (this.#sends.length > REMEMBERED_MAX) this.#sends.shift();
     return send.sendId;
@@ -44,6 +49,11 @@ export class RecentSends {
 
   /** Whether this session sent that payload lately. */
   has(toSessionId: number, data: Uint8Array): boolean {
-    return this.#sends.some((each) => each.toSessionId === toSessionId && each.data.equals(data));
+    const mark = markOf(data);
+    return this.#sends.some((each) => each.toSessionId === toSessionId && each.mark.equals(mark));
   }
+}
+
+function markOf(data: Uint8Array): Buffer {
+  return data.length <= PLAIN_SIZE_MAX ? Buffer.from(data) : createHash('sha256').update(data).digest();
 }

@@ -231,10 +231,13 @@ t.test('a cluster that chats', async (t) => {
     const secrets = ['alice', '$argon2id', 'carol', encryptText(acked[0]!.body.toString()).toString()];
     const password = new URL(cluster.databaseUrl).password;
     secrets.push(password, cluster.masterKey, acked[0]!.body.toString());
-    for (const name of await readdir(backup)) {
-      const bytes = await readFile(join(backup, name));
-      for (const secret of secrets) t.notOk(bytes.includes(secret), `${name} has no ${secret.slice(0, 12)}`);
-    }
+    const files = await Promise.all((await readdir(backup)).map((name) => readFile(join(backup, name))));
+    t.ok(files.length > 10);
+    for (const secret of secrets)
+      t.notOk(
+        files.some((bytes) => bytes.includes(secret)),
+        `${secret.slice(0, 6)}… is nowhere`,
+      );
     const users = manifest.parts.find((part) => part.table === 'users')!;
     let plain = Buffer.alloc(0);
     await readPart({ ...opened, manifest }, users, quiet, (bytes, start, end) => {
@@ -551,6 +554,21 @@ t.test('however large it is: memory stays flat, and a restore that was cut off s
   };
   peaks.smallBackup = await make(small);
   await fillWithMany(url, groupConversation(group));
+  const stopped = startTool('backup', [large, '--database', url, '--master-key-file', keys]);
+  await until(async () => {
+    const names = await readdir(`${large}.unfinished`).catch(() => []);
+    const sizes = await Promise.all(
+      names.map((name) => stat(join(`${large}.unfinished`, name)).then(({ size }) => size)),
+    );
+    return sizes.some((size) => size > 5_000_000);
+  }, 'the backup to be in the middle');
+  stopped.process.kill('SIGTERM');
+  t.match(await stopped.ended, { code: 1, stderr: /backup: ended by SIGTERM/ });
+  t.strictSame(
+    (await readdir(folder)).filter((name) => name.startsWith('large')),
+    [],
+    'a stopped backup leaves nothing',
+  );
   peaks.largeBackup = await make(large);
   peaks.smallRestore = (await restore(small, await freshDatabase(postgres))).peakBytes;
 

@@ -411,12 +411,19 @@ async function upTo(t: Teardown, point: Point, bucket: number, source: string, t
   t.teardown(() => mover.kill());
   const free = await point.block(t, bucket, source, target);
   const at = point.at === 'meta' ? metaUrl : urls[point.at === 'source' ? source : target]!;
-  await until(
-    async () => (await phaseOf(bucket)) === point.phase && (await stuck(at)),
-    `the mover ${point.name}`,
-    20_000,
-  );
+  const isThere = async () => (await phaseOf(bucket)) === point.phase && (await stuck(at));
+  let told: Told | undefined;
+  void mover.ended.then((it) => (told = it));
+  await until(async () => told !== undefined || (await isThere()), `the mover ${point.name}`, 20_000);
+  if (told !== undefined) throw new Error(`the mover ended ${point.name}: ${told.out} ${told.err}`);
   return { mover, free };
+}
+
+/** What the servers do for a mover that has died they give up. */
+async function forgotten(): Promise<void> {
+  const sessions = `select from pg_stat_activity where application_name like 'teamtalk move%'`;
+  for (const url of [metaUrl, urls['shard-3']!])
+    await until(async () => (await query(url, sessions)).length === 0, 'the servers to notice that the mover died');
 }
 
 t.test('a mover that is killed', async (t) => {
@@ -428,6 +435,7 @@ t.test('a mover that is killed', async (t) => {
       const bucket = ALICE_AND_BOB;
       const { mover, free } = await upTo(t, point, bucket, source, target);
       await mover.kill();
+      await forgotten();
       await free();
       t.equal(await stateOf(bucket, source), point.held.source, 'the source');
       t.equal(await stateOf(bucket, target), point.held.target, 'the target');
@@ -452,13 +460,7 @@ t.test('a mover that is told to stop', async (t) => {
   const rest = `${bucket === 255 ? 254 : 255}`;
 
   await t.test('before the switch goes back', async (t) => {
-    const { mover, free } = await upTo(
-      t,
-      { ...POINTS[2]!, phase: 'copying', at: 'meta', block: POINTS[1]!.block },
-      bucket,
-      source,
-      target,
-    );
+    const { mover, free } = await upTo(t, POINTS[0]!, bucket, source, target);
     mover.process.kill('SIGINT');
     await free();
     const { code, out, err } = await mover.ended;
@@ -470,7 +472,6 @@ t.test('a mover that is told to stop', async (t) => {
   await t.test('later goes on until the target is in charge, and leaves rows to be removed', async (t) => {
     const { mover, free } = await upTo(t, POINTS[6]!, bucket, source, target);
     mover.process.kill('SIGTERM');
-    await until(() => mover.process.exitCode !== null || mover.process.stderr!.readableLength >= 0, 'the signal');
     await free();
     const { code, err } = await mover.ended;
     t.equal(code, 130);
@@ -596,7 +597,7 @@ t.test('a shard comes and goes', async (t) => {
   t.match(await tool('remove', 'shard-4'), { code: 1, err: /holds 2 buckets/ });
   t.match(await tool('move', '1,2', '--to', 'shard-1'), { code: 0 });
   t.match(await tool('remove', 'shard-4'), { code: 0 });
-  t.match(await tool('list'), { out: /^((?!shard-4)[^])*$/ });
+  t.match(await tool('list'), { out: /^((?!shard-4).)*$/s });
   t.match(await tool('add', 'shard-4', fresh), { code: 0, out: /^shard-4 is a shard now/ }, 'and comes back');
 });
 
@@ -617,6 +618,6 @@ t.test('the launcher makes shards', async (t) => {
   // Tools find the database in the folder of the data.
   for (const bucket of [0, 1, 2]) await moveBucket(env.DATABASE_URL, bucket, 'shard-2');
   const even = await new Tool(['balance', '--dry-run', '--data', data]).ended;
-  t.match(even.out, /^shard-1 → shard-3: 39 buckets, .*\nshard-2 → shard-3: 46 buckets/);
+  t.match(even.out, /^shard-1 → shard-3: 40 buckets, .*\nshard-2 → shard-3: 45 buckets/);
   await second.stop();
 });

@@ -1,8 +1,10 @@
 import type { WriteStream } from 'node:tty';
 
 const EVERY_MS = 1_000;
+const SMALL_ROWS = 10_000;
+const SMALL_BYTES = 1_000_000;
 
-/** Says on stderr what is being done and how fast: about once a second, and when something is finished. */
+/** Says on stderr what is being done and how fast: about once a second, and when something large is finished. */
 export class Progress {
   readonly #out: NodeJS.WritableStream;
   readonly #title: string;
@@ -40,8 +42,9 @@ export class Progress {
     this.at(rows, 0);
   }
 
+  /** What was small and quick is not worth a line. */
   end(): void {
-    this.#say(true);
+    if (this.#rows >= SMALL_ROWS || this.#bytes >= SMALL_BYTES) this.#say(true);
   }
 
   say(words: string): void {

@@ -59,13 +59,12 @@ export async function restoreBackup(backup: Backup, options: RestoreOptions): Pr
     await restore.commit(then, sequencesOf(manifest));
     const reconciled = manifest.databases.length > 1 ? await makeAgree(databaseUrl) : undefined;
     await restore.release();
-    progress.say('checking what was restored');
     const report = await fsck({
       databaseUrl,
       masterKeys: options.masterKeys,
       open: OPENED_SHARE,
       digest: false,
-      hear: () => undefined,
+      hear: (doing, rows) => progress.step(`checking what was restored, ${doing}`, rows),
     });
     return { fsck: report, reconciled, ms: performance.now() - startedMs };
   } finally {

@@ -24,7 +24,8 @@ export function endedBy(...signals: readonly NodeJS.Signals[]): AbortSignal {
 }
 
 function reasonOf(error: unknown): string {
-  const { message, code, name } = error as { message?: string; code?: string; name?: string };
+  const { message, code, name, cause } = error as { message?: string; code?: string; name?: string; cause?: unknown };
+  if (name === 'AbortError' && cause !== undefined) return reasonOf(cause); // who ended it
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; '); // one per address that was tried
   if (message === undefined || message === '') return code ?? String(error);
   return name === 'TypeError' || name === 'AssertionError' ? ((error as Error).stack ?? message) : message;

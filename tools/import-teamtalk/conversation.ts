@@ -15,6 +15,11 @@ const TYPES = {
   IMMessage: { 1: 'text', 2: 'voice' } as Readonly<Record<number, 'text' | 'voice'>>,
   IMGroupMessage: { 17: 'text', 18: 'voice' } as Readonly<Record<number, 'text' | 'voice'>>,
 } as const;
+/** Of a text and a voice message, as they are stored here. */
+const STORED_TYPES = {
+  IMMessage: [MsgType.MSG_TYPE_SINGLE_TEXT, MsgType.MSG_TYPE_SINGLE_AUDIO],
+  IMGroupMessage: [MsgType.MSG_TYPE_GROUP_TEXT, MsgType.MSG_TYPE_GROUP_AUDIO],
+} as const;
 /** What a message has to be to be brought over, as the source can count it. */
 export const WANTED = { types: [1, 2, 17, 18, 101], sizeMax: MESSAGE_SIZE_MAX } as const;
 const AUDIO_ID = /^\d{1,10}$/;
@@ -179,26 +184,27 @@ export class Conversation {
   }
 
   #content(row: MessageRow, voices: ReadonlyMap<string, Voice>, tally: Tally) {
-    const { kind, label, latestS } = this.parts;
-    const where = `${label}, message ${this.#count} (${tableOf(kind, row.table)}, row ${row.rowId})`;
-    if (TYPES[kind][row.type] === undefined) tally.add('message-type-other', `${where}: type ${row.type}`);
-    if (row.created > latestS) tally.add('message-future', `${where}: ${row.created}`);
+    const { kind, latestS } = this.parts;
+    if (TYPES[kind][row.type] === undefined) tally.add('message-type-other', `${this.#where(row)}: type ${row.type}`);
+    if (row.created > latestS) tally.add('message-future', `${this.#where(row)}: ${row.created}`);
     const createTimeMs = Math.max(0, Math.min(row.created, latestS)) * 1000;
-    const [textType, voiceType] =
-      kind === 'IMMessage'
-        ? [MsgType.MSG_TYPE_SINGLE_TEXT, MsgType.MSG_TYPE_SINGLE_AUDIO]
-        : [MsgType.MSG_TYPE_GROUP_TEXT, MsgType.MSG_TYPE_GROUP_AUDIO];
+    const [textType, voiceType] = STORED_TYPES[kind];
     if (!this.isVoice(row)) {
-      if (decryptText(row.content) === undefined) tally.add('message-garbled', where);
+      if (decryptText(row.content) === undefined) tally.add('message-garbled', this.#where(row));
       return { msgType: textType, body: row.content, createTimeMs };
     }
-    const voice = voices.get(row.content.toString('latin1')) ?? { textBecause: 'voice-no-row' };
+    const audioId = row.content.toString('latin1');
+    const voice = voices.get(audioId) ?? { textBecause: 'voice-no-row' };
     if ('body' in voice) {
       tally.add('voice-stored');
       return { msgType: voiceType, body: voice.body, createTimeMs };
     }
-    tally.add(voice.textBecause, `${where}: IMAudio ${row.content.toString('latin1').slice(0, 20)}`);
+    tally.add(voice.textBecause, `${this.#where(row)}: IMAudio ${audioId.slice(0, 20)}`);
     return { msgType: textType, body: VOICE_TEXT, createTimeMs };
+  }
+
+  #where({ table, rowId }: MessageRow): string {
+    return `${this.parts.label}, message ${this.#count} (${tableOf(this.parts.kind, table)}, row ${rowId})`;
   }
 
   /** The same whenever and however often a row is brought over. */

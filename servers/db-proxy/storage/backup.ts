@@ -104,7 +104,7 @@ export async function openSnapshots(metaUrl: string): Promise<Snapshots> {
     };
     try {
       const found = await takeSnapshots(metaUrl, connect);
-      if (found !== undefined) return { ...found, close: () => disconnect(clients) };
+      if (found !== undefined) return { ...found, close: () => cutOff(clients) };
     } catch (error) {
       await disconnect(clients);
       throw error;
@@ -116,6 +116,11 @@ export async function openSnapshots(metaUrl: string): Promise<Snapshots> {
       );
     await delay(RETRY_MS);
   }
+}
+
+/** Whatever is still being sent: a connection in the middle of a COPY would not hear a farewell. Nothing is lost by it. */
+async function cutOff(clients: readonly pg.Client[]): Promise<void> {
+  for (const client of clients) client.connection.stream.destroy();
 }
 
 /** Undefined: a bucket has changed its shard, or a key has gone, while the snapshots were taken. */

@@ -333,20 +333,19 @@ export class ImportTarget {
   }
 
   #insert(shard: Shard, slices: readonly Slice[]): Promise<pg.QueryResult> {
-    const messages = slices.flatMap(({ id, bucket, messages: part }) =>
-      part.map((each) => ({
-        ...each,
-        id,
-        ...this.#keys.seal(bucket, { conversationId: id, msgId: each.msgId, senderId: each.senderId }, each.body),
-      })),
+    const messages = slices.flatMap((slice) => slice.messages);
+    const ids = slices.flatMap(({ id, messages: part }) => part.map(() => id));
+    const sealed = messages.map(({ msgId, senderId, body }, n) =>
+      this.#keys.seal(bucketOf(ids[n]!), { conversationId: ids[n]!, msgId, senderId }, body),
     );
-    const pieces = messages.flatMap(({ sendId, sealed }) => [sendId, sealed]);
+    const pieces: Buffer[] = [];
     const starts: number[] = [];
     let at = 1; // substring counts from 1
-    for (const { sendId, sealed } of messages) {
+    for (const [n, { sendId }] of messages.entries()) {
       assert.equal(sendId.length, SEND_ID_SIZE);
       starts.push(at);
-      at += sendId.length + sealed.length;
+      pieces.push(sendId, sealed[n]!.sealed);
+      at += sendId.length + sealed[n]!.sealed.length;
     }
     return shard.pool.query({
       name: 'import-messages',
@@ -360,15 +359,15 @@ export class ImportTarget {
         column(slices, (slice) => slice.messages.at(-1)!.createTimeMs),
         column(slices, (slice) => slice.low),
         column(slices, (slice) => slice.high),
-        column(messages, (message) => message.id),
+        column(ids, (id) => id),
         column(messages, (message) => message.msgId),
         column(messages, (message) => message.senderId),
         column(messages, (message) => message.msgType),
         column(messages, (message) => message.createTimeMs),
-        column(messages, (message) => message.keyId),
+        column(sealed, (each) => each.keyId),
         `{${starts.join(',')}}`,
         Buffer.concat(pieces),
-        column(messages, (message) => message.sealed.length),
+        column(sealed, (each) => each.sealed.length),
       ],
     });
   }
