@@ -108,8 +108,7 @@ export class Soft {
 
   #breakerOf(key: string): Breaker {
     if (!(this.#client instanceof Cluster) || this.#client.status !== 'ready') return this.#whole;
-    const master = this.#client.slots[slotOf(key)]?.[0];
-    if (master === undefined) return this.#whole;
+    const master = this.#client.slots[slotOf(key)]?.[0] ?? 'no master';
     let breaker = this.#masters.get(master);
     if (breaker === undefined) {
       // Asked for the key that failed, and not by name: a replica may take the master's place under another.
@@ -136,8 +135,8 @@ export class Soft {
     }
   }
 
-  #note(error: Error): void {
-    this.#lastError = this.#reason(error);
+  #note(error: Error & { lastNodeError?: Error }): void {
+    this.#lastError = this.#reason(error.lastNodeError ?? error);
   }
 
   /** The client's errors carry the command with its arguments, AUTH's included: only the text goes on, and not with the password in it. */

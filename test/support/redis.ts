@@ -109,15 +109,20 @@ export async function testRedis(t: Teardown, options: TestRedisOptions = {}): Pr
     const asNode = options.cluster ? [...CLUSTER_NODE, '--cluster-port', `${await freePort()}`] : [];
     const args = [...asNode, ...(options.args ?? [])];
     const redis = new TestRedis(await redisServer(), dir, await freePort(), { ...options, args });
-    t.teardown(() => redis.kill());
     try {
       await redis.start();
-      t.teardown(() => rm(dir, { recursive: true, force: true, maxRetries: 5 }));
+      t.teardown(() => remove(redis));
       return redis;
     } catch (error) {
       if (!(error instanceof PortTaken) || left === 0) throw error;
     }
   }
+}
+
+async function remove(redis: TestRedis): Promise<void> {
+  await redis.kill();
+  await rm(redis.dir, { recursive: true, force: true, maxRetries: 5 });
+  folders.delete(redis.dir);
 }
 
 /** A Redis Cluster of masters without replicas, every slot with one of them. */
@@ -217,5 +222,5 @@ const running = new Set<ChildProcess>();
 const folders = new Set<string>();
 process.once('exit', () => {
   for (const server of running) server.kill('SIGKILL');
-  for (const dir of folders) rmSync(dir, { recursive: true, force: true });
+  for (const dir of folders) rmSync(dir, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
 });

@@ -22,8 +22,9 @@ import { ShardClients } from '../../servers/db-proxy/storage/shard-clients.js';
 import { type Manifest, openManifest } from '../../tools/backup/manifest.js';
 import { Progress } from '../../tools/backup/progress.js';
 import { readPart, verifyParts } from '../../tools/backup/read.js';
-import { restoreBackup } from '../../tools/backup/restore.js';
+import { type RestoreOptions, restoreBackup } from '../../tools/backup/restore.js';
 import { CHUNK_SIZE, DamagedError, openChunk, Sealer, TAG_SIZE } from '../../tools/backup/sealed-part.js';
+import { writeBackup } from '../../tools/backup/write.js';
 import {
   addPeople,
   freshDatabase,
@@ -64,6 +65,11 @@ async function keyFile(name: string, key: string): Promise<string> {
 
 function ringOf(key: string): MasterKeyring {
   return MasterKeyring.of(Buffer.from(key, 'hex'));
+}
+
+function restoreOptions(databaseUrl: string, masterKeys: MasterKeyring): RestoreOptions {
+  const { signal } = new AbortController();
+  return { databaseUrl, shards: [], again: false, masterKeys, progress: quiet, signal };
 }
 
 async function store(storage: Storage, id: bigint, senderId: number, body: Buffer): Promise<Said> {
@@ -324,20 +330,20 @@ t.test('a cluster that chats', async (t) => {
       /^restore: wrong master key: this one is [0-9a-f]{16}, the backup was sealed under [0-9a-f]{16}/,
     );
     t.ok(await isEmpty(target));
-    const inUse = await runTool('restore', [backup, '--database', cluster.databaseUrl, '--master-key-file', masterKey]);
-    t.equal(inUse.code, 1);
-    t.match(inUse.stderr, /is not empty, it has a schema meta: a restore needs a new database/);
+    const { databaseUrl } = cluster;
+    const right = ringOf(cluster.masterKey);
+    const copy = await openManifest(backup, right);
+    await t.rejects(restoreBackup(copy, restoreOptions(databaseUrl, right)), {
+      message: /is not empty, it has a schema meta: a restore needs a new database/,
+    });
     t.equal(await cluster.storage.users.count(), 4, 'and it was left alone');
-    const sealedWrong = join(folder, 'wrong');
-    const made = await runTool('backup', [sealedWrong, '--database', cluster.databaseUrl, '--master-key-file', wrong]);
-    t.equal(made.code, 1);
-    t.match(
-      made.stderr,
-      /backup: wrong master key: this one is [0-9a-f]{16}, the data keys are wrapped by [0-9a-f]{16}/,
-    );
-    const twice = await runTool('backup', [backup, '--database', cluster.databaseUrl, '--master-key-file', masterKey]);
-    t.equal(twice.code, 1);
-    t.match(twice.stderr, /is there already/);
+    const { signal } = new AbortController();
+    const other = MasterKeyring.of(randomBytes(32));
+    const made = { databaseUrl, masterKeys: other, folder: join(folder, 'wrong'), progress: quiet, signal };
+    await t.rejects(writeBackup(made), {
+      message: /^wrong master key: this one is [0-9a-f]{16}, the data keys are wrapped by [0-9a-f]{16}/,
+    });
+    await t.rejects(writeBackup({ ...made, masterKeys: right, folder: backup }), { message: /is there already/ });
     t.strictSame(
       (await readdir(folder)).filter((name) => /^wrong(?!\.key)|unfinished/.test(name)),
       [],
@@ -443,9 +449,7 @@ t.test('two shards, new conversations all the while: onto one, onto three, and o
   for (const [name, names] of Object.entries(targets)) {
     const target = await freshDatabase(postgres);
     const shards = await Promise.all(names.map(async (name) => ({ name, url: await other() })));
-    const masterKeys = ringOf(key);
-    const { signal } = new AbortController();
-    const options = { databaseUrl: target, shards, again: false, masterKeys, progress: quiet, signal };
+    const options = { ...restoreOptions(target, ringOf(key)), shards };
     t.match(await restoreBackup(copy, options), { fsck: { whole: true }, reconciled: {} }, name);
     const map = await query<{ shard: string; buckets: number }>(
       target,
@@ -574,29 +578,30 @@ t.test('however large it is: memory stays flat, and a restore that was cut off s
 
   const target = await freshDatabase(postgres);
   const cutOff = startTool('restore', [large, '--database', target, '--master-key-file', keys]);
-  const database = new URL(target).pathname.slice(1);
-  await until(async () => {
-    const copying =
-      "select from pg_stat_progress_copy where datname = $1 and command = 'COPY FROM' and bytes_processed > 1000000";
-    return (await query(postgres.url, copying, [database])).length > 0;
-  }, 'the restore to be in the middle');
+  const watcher = new pg.Client(postgres.url);
+  await watcher.connect();
+  const sees = async (text: string) =>
+    ((await watcher.query(text, [new URL(target).pathname.slice(1)])).rowCount ?? 0) > 0;
+  const copying =
+    "select from pg_stat_progress_copy where datname = $1 and command = 'COPY FROM' and bytes_processed > 1000000";
+  await until(() => sees(copying), 'the restore to be in the middle');
   cutOff.process.kill('SIGKILL');
   t.match(await cutOff.ended, { signal: 'SIGKILL' });
   const alive = "select from pg_stat_activity where datname = $1 and application_name = 'teamtalk restore'";
-  await until(async () => (await query(postgres.url, alive, [database])).length === 0, 'PostgreSQL to notice');
+  await until(async () => !(await sees(alive)), 'PostgreSQL to notice');
+  await watcher.end();
   t.strictSame(
     await query(target, "select to_regclass('shard.message') as it"),
     [{ it: null }],
     'not one row is there',
   );
   await t.rejects(testStorage(target, key), { message: /2147483647|unfinished restore/ }, 'no server starts on it');
-  const checked = await runTool('fsck', ['--database', target]);
-  t.equal(checked.code, 2);
-  t.match(checked.stderr, /an unfinished restore of the backup of \d{4}-/);
-  const plainAgain = await runTool('restore', [large, '--database', target, '--master-key-file', keys]);
-  t.equal(plainAgain.code, 1);
-  t.match(plainAgain.stderr, /an unfinished restore of the backup of .*; --again empties it/);
-
+  await t.rejects(fsck({ databaseUrl: target, open: 0, digest: false, hear: () => undefined }), {
+    message: /an unfinished restore of the backup of \d{4}-/,
+  });
+  await t.rejects(restoreBackup(await openManifest(large, ringOf(key)), restoreOptions(target, ringOf(key))), {
+    message: /an unfinished restore of the backup of .*; --again empties it/,
+  });
   const done = await restore(large, target, '--again');
   peaks.largeRestore = done.peakBytes;
   t.comment(`${done.rows} rows, ${done.bytes} bytes; peaks of memory ${JSON.stringify(peaks)}`);

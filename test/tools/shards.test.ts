@@ -337,7 +337,7 @@ const POINTS: readonly Point[] = [
     name: 'before the first row',
     phase: 'copying',
     at: 'target',
-    block: (t, _bucket, _source, target) => hold(t, urls[target]!, 'lock table shard.message in access exclusive mode'),
+    block: (t, _bucket, _source, target) => hold(t, urls[target]!, 'lock table shard.message in share mode'),
     held: OPEN,
     serves: true,
   },

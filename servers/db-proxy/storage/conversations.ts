@@ -95,7 +95,7 @@ export class Conversations {
     return found.filter(isListing).sort(newestFirst).slice(0, limit);
   }
 
-  /** Those with unread messages. */
+  /** Those with unread messages; what retention has removed is not unread. */
   async unread(userId: number): Promise<Listing[]> {
     const found = await this.#heads(userId, await this.#entries(userId), UNREAD, 0, NO_LIMIT);
     return found.filter(isListing).sort(newestFirst);
@@ -284,8 +284,8 @@ export class Conversations {
                        join shard.conversation c on c.bucket = w.bucket and c.id = w.id
                        left join shard.group_read g on g.bucket = c.bucket and g.conversation_id = c.id and g.user_id = $6
                       cross join lateral (select
-                              case when c.id >= ${1n << 62n} then greatest(coalesce(g.read_id, 0), w.read_from)
-                                   when c.id >> 32 = $6 then c.low_read else c.high_read end as read_id,
+                              greatest(c.first_kept - 1, case when c.id >= ${1n << 62n} then greatest(coalesce(g.read_id, 0), w.read_from)
+                                   when c.id >> 32 = $6 then c.low_read else c.high_read end) as read_id,
                               case when c.id >= ${1n << 62n} then 0
                                    when c.id >> 32 = $6 then c.high_read else c.low_read end as peer_read_id) r
                       where shard.readable($7::smallint[]) and ${condition}

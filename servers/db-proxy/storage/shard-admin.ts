@@ -49,6 +49,7 @@ export class ShardError extends Error {
 }
 
 const VERSION_MIN = 15;
+const LOOK_MS_MAX = 30_000;
 const silent = pino({ level: 'silent' });
 
 export async function readShards(metaUrl: string): Promise<ShardsState> {
@@ -75,6 +76,7 @@ export async function readShards(metaUrl: string): Promise<ShardsState> {
 }
 
 async function holdingsOf(client: pg.Client): Promise<Holdings> {
+  await client.query(`set statement_timeout = ${LOOK_MS_MAX}`); // a table that somebody has locked does not stop a list
   const messages = await client.query<{ bucket: number; messages: number }>(
     `select bucket, sum(head - first_kept + 1)::float8 as messages
        from shard.conversation join shard.bucket using (bucket) group by bucket`,
