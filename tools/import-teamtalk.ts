@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { pino } from 'pino';
@@ -75,10 +76,10 @@ await run('import-teamtalk', async () => {
     return await importTeamtalk();
   } catch (error) {
     const code = codeOf(error);
+    if (code !== undefined) process.stderr.write(`import-teamtalk: ${wordsOf(error)}\n`);
     if (isBegun && code !== WRONG)
       process.stderr.write('import-teamtalk: cut off. What is stored stays; the same command goes on from there.\n');
     if (code === undefined) throw error;
-    process.stderr.write(`import-teamtalk: ${(error as Error).message}\n`);
     return code;
   }
 });
@@ -91,7 +92,7 @@ async function importTeamtalk(): Promise<number> {
   try {
     source = await Source.open(await sourceAddress(scratch));
     redis = options.redis === undefined ? undefined : await openRedis(options.redis);
-    const findings = options.findings === undefined ? undefined : createWriteStream(options.findings, { flags: 'a' });
+    const findings = options.findings === undefined ? undefined : await openFindings(options.findings);
     const nowS = Math.floor(Date.now() / 1000);
     const parts = {
       source,
@@ -132,22 +133,17 @@ async function realRun(parts: ImportParts, progress: Progress): Promise<Outcome 
 }
 
 async function dryRun(parts: ImportParts, progress: Progress): Promise<Outcome> {
-  const why = await targetOf(options).then(
-    ({ databaseUrl }) => whyNotEmpty(databaseUrl),
-    () => undefined, // it needs none
-  );
-  if (why !== undefined) progress.say(`an import would be refused: ${why}`);
+  const target = await targetOf(options).catch(() => undefined); // it needs none
+  const why =
+    target && (await whyNotEmpty(target.databaseUrl).catch((error) => `it cannot be reached: ${wordsOf(error)}`));
+  if (why !== undefined) progress.say(`with this target an import would end at once: ${why}`);
   return runDry(parts, progress);
 }
 
-/** Options that what is stored depends on: an import goes on with the same only. */
+/** What the stored depends on, besides the source: an import goes on with the same only. */
 function lastingOptions(): string {
-  const given = [
-    options.redis === undefined ? undefined : '--redis',
-    options.voiceDir === undefined ? undefined : '--voice-dir',
-    options.voiceUrl === undefined ? undefined : '--voice-url',
-  ];
-  return given.filter((option) => option !== undefined).join(' ');
+  const hasVoices = options.voiceDir !== undefined || options.voiceUrl !== undefined;
+  return [...(options.redis === undefined ? [] : ['Redis']), ...(hasVoices ? ['voices'] : [])].join(' and ');
 }
 
 function tell(source: Source, { tally, differences }: Outcome, ms: number): number {
@@ -203,6 +199,14 @@ function voiceStore(): VoiceStore | undefined {
   return options.voiceUrl === undefined ? undefined : new VoiceServer(options.voiceUrl);
 }
 
+async function openFindings(path: string): Promise<WriteStream> {
+  const stream = createWriteStream(path, { flags: 'a' });
+  await once(stream, 'open').catch((error: Error) => {
+    throw new SettingsError(`--findings: ${error.message}`);
+  });
+  return stream;
+}
+
 /** After an import that was cut off, the findings of the portion it was at come twice. */
 function listenerOf(findings: WriteStream | undefined): Listener {
   return (kind, what) => findings?.write(`${sentenceOf(kind)}\t${what}\n`);
@@ -216,6 +220,12 @@ function codeOf(error: unknown): number | undefined {
   if (error instanceof ImportRefused || error instanceof SettingsError) return WRONG;
   if (error instanceof SourceError || error instanceof VoiceStoreSilent) return UNREADABLE;
   return isConnectionLost(error) ? UNREADABLE : undefined;
+}
+
+/** When several addresses of a host were tried, the error has no words of its own. */
+function wordsOf(error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  return message || (code ?? String(error));
 }
 
 /** PostgreSQL went away, as opposed to a fault of ours. */

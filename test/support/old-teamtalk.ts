@@ -12,6 +12,8 @@ export const OLD = {
   /** Messages of alice and eve, from three relations; the last one is eve's. */
   largePair: 2_302,
   largeGroup: 2_100,
+  /** Messages of bob and eve, all of them voice, and more than are held in memory at once. */
+  voices: 450,
   start: 1_400_000_000,
   /** Everything in the folder of the file store, by path. */
   files: { '000/000/a.spx': Buffer.from('sound of a'), 'g0/000/001/b.spx': Buffer.from('sound of b') },
@@ -136,6 +138,7 @@ const RELATIONS = [
   [13, 1, 5, 0, S, S], // alice and eve, large: two of one table and one of another
   [21, 5, 1, 0, S, S],
   [14, 1, 5, 0, S, S],
+  [30, 2, 5, 0, S, S], // voices
   [20, 5, 6, 0, S, S], // nothing ever said
 ];
 
@@ -181,6 +184,7 @@ function singles(): Map<number, unknown[][]> {
     const [relation, from, to] = n % 3 === 0 ? [13, 1, 5] : n % 3 === 1 ? [21, 5, 1] : [14, 1, 5];
     rows.push([relation, from, to, n, t(`large ${n}`), 1, 0, S + n]);
   }
+  for (let n = 1; n <= OLD.voices; n++) rows.push([30, n % 2 === 0 ? 2 : 5, n % 2 === 0 ? 5 : 2, n, '1', 2, 0, S + n]);
   const tables = byTable(rows.map((row) => [...row, row[7]]));
   tables.get(3)!.push([1, 1, 2, 3, t('wrong table'), 1, 0, S, S]);
   return tables;

@@ -8,7 +8,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
 import t from 'tap';
 import type { ChatMessage, Client } from '../../common/client/client.js';
 import { bucketOf, groupConversation, singleConversation, userBucketOf } from '../../common/conversation.js';
@@ -20,6 +19,7 @@ import { freshDatabase, TestCluster, until } from '../support/cluster.js';
 import { HistoryChecker } from '../support/history-checker.js';
 import { type Teardown, testPostgres } from '../support/postgres.js';
 import { startProcesses, temporaryData } from '../support/processes.js';
+import { ShardProbe, switching, writing } from '../support/shard-probe.js';
 
 const { SESSION_TYPE_SINGLE: SINGLE, SESSION_TYPE_GROUP: GROUP } = IM.BaseDefine.SessionType;
 const TALKERS = ['alice', 'bob', 'carol', 'dave'];
@@ -55,70 +55,7 @@ const urls: Readonly<Record<string, string>> = {
 };
 for (const name of ['shard-2', 'shard-3']) await addShard(metaUrl, name, urls[name]!);
 
-const clients = new Map<string, pg.Client>();
-t.teardown(() => Promise.all([...clients.values()].map((client) => client.end())));
-
-/** On a connection that is kept. */
-async function query<Row extends pg.QueryResultRow>(url: string, text: string, values: unknown[] = []): Promise<Row[]> {
-  let client = clients.get(url);
-  if (client === undefined) {
-    client = new pg.Client(url);
-    client.on('error', () => clients.delete(url)); // its server was stopped
-    await client.connect();
-    clients.set(url, client);
-  }
-  return (await client.query<Row>(text, values)).rows;
-}
-
-/** Begins a transaction that stands in somebody's way. @returns what ends it */
-async function hold(t: Teardown, url: string, text: string): Promise<() => Promise<void>> {
-  const client = new pg.Client(url);
-  client.on('error', () => undefined);
-  await client.connect();
-  await client.query('begin');
-  await client.query(text);
-  let ended: Promise<void> | undefined;
-  const end = () => {
-    ended ??= client.end();
-    return ended;
-  };
-  t.teardown(end);
-  return end;
-}
-
-async function stateOf(bucket: number, shard: string): Promise<string | undefined> {
-  return (await query<{ state: string }>(urls[shard]!, 'select state from shard.bucket where bucket = $1', [bucket]))[0]
-    ?.state;
-}
-
-async function phaseOf(bucket: number): Promise<Phase | undefined> {
-  return (await query<{ phase: Phase }>(metaUrl, 'select phase from meta.bucket_move where bucket = $1', [bucket]))[0]
-    ?.phase;
-}
-
-async function shardOf(bucket: number): Promise<string> {
-  return (await query<{ shard: string }>(metaUrl, 'select shard from meta.bucket where bucket = $1', [bucket]))[0]!
-    .shard;
-}
-
-async function rowsOf(bucket: number, shard: string): Promise<number> {
-  const [row] = await query<{ rows: number }>(
-    urls[shard]!,
-    'select count(*)::int as rows from shard.message where bucket = $1',
-    [bucket],
-  );
-  return row!.rows;
-}
-
-/** It is on this shard alone, open, and nothing of the move is left anywhere. */
-async function assertSettled(t: Tap, bucket: number, shard: string): Promise<void> {
-  t.equal(await shardOf(bucket), shard, `the map says ${shard}`);
-  t.equal(await phaseOf(bucket), undefined, 'no move is under way');
-  for (const name of Object.keys(urls)) {
-    t.equal(await stateOf(bucket, name), name === shard ? 'open' : undefined, `${name} knows its part`);
-    if (name !== shard) t.equal(await rowsOf(bucket, name), 0, `${name} has no rows of it`);
-  }
-}
+const probe = new ShardProbe(t, metaUrl, urls);
 
 type Tap = Pick<typeof t, 'equal' | 'ok' | 'match' | 'same' | 'comment' | 'teardown'>;
 
@@ -289,15 +226,6 @@ function tool(...args: string[]): Promise<Told> {
   return new Tool([...args, '--database', metaUrl]).ended;
 }
 
-/** A mover waits for a lock in this database's server. */
-async function stuck(url: string): Promise<boolean> {
-  const rows = await query(
-    url,
-    `select from pg_stat_activity where application_name like 'teamtalk move%' and wait_event_type = 'Lock'`,
-  );
-  return rows.length > 0;
-}
-
 // ----------------------------------------------------------------------------------------------------- the moves
 
 t.test('buckets move to another database and another server and back, and nobody notices', async (t) => {
@@ -305,7 +233,7 @@ t.test('buckets move to another database and another server and back, and nobody
   for (const target of ['shard-3', 'shard-2', 'shard-1']) {
     for (const bucket of BUCKETS_IN_USE) fences.push((await moveBucket(metaUrl, bucket, target))!.fenceMs!);
     await acksFlow();
-    await assertSettled(t, GROUP_BUCKET, target);
+    await probe.assertSettled(t, GROUP_BUCKET, target);
   }
   t.equal((await moveBucket(metaUrl, GROUP_BUCKET, 'shard-1')) ?? 'nothing', 'nothing', 'it is there already');
   fences.sort((a, b) => a - b);
@@ -328,7 +256,6 @@ interface Point {
 }
 
 const lockRow = (bucket: number) => `select from meta.bucket_move where bucket = ${bucket} for update`;
-const beAWriter = (bucket: number) => `select shard.writable('{${bucket}}')`;
 const OPEN = { source: 'open', target: undefined };
 const FENCED = { source: 'fenced', target: undefined };
 
@@ -337,7 +264,7 @@ const POINTS: readonly Point[] = [
     name: 'before the first row',
     phase: 'copying',
     at: 'target',
-    block: (t, _bucket, _source, target) => hold(t, urls[target]!, 'lock table shard.message in share mode'),
+    block: (t, _bucket, _source, target) => probe.hold(t, urls[target]!, 'lock table shard.message in share mode'),
     held: OPEN,
     serves: true,
   },
@@ -346,8 +273,8 @@ const POINTS: readonly Point[] = [
     phase: 'copying',
     at: 'meta',
     async block(t, bucket) {
-      await until(async () => (await phaseOf(bucket)) !== undefined, 'the move to begin');
-      return hold(t, metaUrl, lockRow(bucket));
+      await until(async () => (await probe.phaseOf(bucket)) !== undefined, 'the move to begin');
+      return probe.hold(t, metaUrl, lockRow(bucket));
     },
     held: OPEN,
     serves: true,
@@ -356,7 +283,7 @@ const POINTS: readonly Point[] = [
     name: 'while it waits for a writer',
     phase: 'fenced',
     at: 'source',
-    block: (t, bucket, source) => hold(t, urls[source]!, beAWriter(bucket)),
+    block: (t, bucket, source) => probe.hold(t, urls[source]!, writing(bucket)),
     held: OPEN,
     serves: true,
   },
@@ -364,7 +291,7 @@ const POINTS: readonly Point[] = [
     name: 'before the switch',
     phase: 'fenced',
     at: 'meta',
-    block: (t) => hold(t, metaUrl, 'select from meta.bucket_map for update'),
+    block: (t) => probe.hold(t, metaUrl, switching),
     held: FENCED,
     serves: false,
   },
@@ -373,9 +300,9 @@ const POINTS: readonly Point[] = [
     phase: 'switched',
     at: 'source',
     async block(t, bucket, source) {
-      const letSwitch = await hold(t, metaUrl, 'select from meta.bucket_map for update');
-      await until(async () => (await stateOf(bucket, source)) === 'fenced', 'the fence');
-      const end = await hold(
+      const letSwitch = await probe.hold(t, metaUrl, switching);
+      await until(async () => (await probe.stateOf(bucket, source)) === 'fenced', 'the fence');
+      const end = await probe.hold(
         t,
         urls[source]!,
         `select pg_advisory_xact_lock_shared(hashtext('shard.bucket'), ${bucket})`,
@@ -390,7 +317,7 @@ const POINTS: readonly Point[] = [
     name: 'before the target takes over',
     phase: 'switched',
     at: 'target',
-    block: (t, _bucket, _source, target) => hold(t, urls[target]!, 'lock table shard.bucket in share mode'),
+    block: (t, _bucket, _source, target) => probe.hold(t, urls[target]!, 'lock table shard.bucket in share mode'),
     held: { source: undefined, target: undefined },
     serves: false,
   },
@@ -399,7 +326,7 @@ const POINTS: readonly Point[] = [
     phase: 'switched',
     at: 'source',
     block: (t, bucket, source) =>
-      hold(t, urls[source]!, `select from shard.message where bucket = ${bucket} for key share`),
+      probe.hold(t, urls[source]!, `select from shard.message where bucket = ${bucket} for key share`),
     held: { source: undefined, target: 'open' },
     serves: true,
   },
@@ -411,19 +338,12 @@ async function upTo(t: Teardown, point: Point, bucket: number, source: string, t
   t.teardown(() => mover.kill());
   const free = await point.block(t, bucket, source, target);
   const at = point.at === 'meta' ? metaUrl : urls[point.at === 'source' ? source : target]!;
-  const isThere = async () => (await phaseOf(bucket)) === point.phase && (await stuck(at));
+  const isThere = async () => (await probe.phaseOf(bucket)) === point.phase && (await probe.isStuck(at));
   let told: Told | undefined;
   void mover.ended.then((it) => (told = it));
   await until(async () => told !== undefined || (await isThere()), `the mover ${point.name}`, 20_000);
   if (told !== undefined) throw new Error(`the mover ended ${point.name}: ${told.out} ${told.err}`);
   return { mover, free };
-}
-
-/** What the servers do for a mover that has died they give up. */
-async function forgotten(): Promise<void> {
-  const sessions = `select from pg_stat_activity where application_name like 'teamtalk move%'`;
-  for (const url of [metaUrl, urls['shard-3']!])
-    await until(async () => (await query(url, sessions)).length === 0, 'the servers to notice that the mover died');
 }
 
 t.test('a mover that is killed', async (t) => {
@@ -435,17 +355,17 @@ t.test('a mover that is killed', async (t) => {
       const bucket = ALICE_AND_BOB;
       const { mover, free } = await upTo(t, point, bucket, source, target);
       await mover.kill();
-      await forgotten();
+      await probe.untilForgotten();
       await free();
-      t.equal(await stateOf(bucket, source), point.held.source, 'the source');
-      t.equal(await stateOf(bucket, target), point.held.target, 'the target');
+      t.equal(await probe.stateOf(bucket, source), point.held.source, 'the source');
+      t.equal(await probe.stateOf(bucket, target), point.held.target, 'the target');
       const [listed] = (await readShards(metaUrl)).moves;
       t.match(listed, { bucket, source, target, phase: point.phase });
       if (point.serves) await acksFlow();
       const { code, out, err } = await tool('resume');
       t.match({ code, err }, { code: 0, err: '' });
       t.match(out, new RegExp(`^bucket ${bucket}: ${source} → ${target}, `));
-      await assertSettled(t, bucket, target);
+      await probe.assertSettled(t, bucket, target);
       await acksFlow();
     });
     [source, target] = [target, source];
@@ -466,7 +386,7 @@ t.test('a mover that is told to stop', async (t) => {
     const { code, out, err } = await mover.ended;
     t.match({ code, out }, { code: 130, out: '' });
     t.match(err, `bucket ${bucket} stays on ${source}, open: interrupted`);
-    await assertSettled(t, bucket, source);
+    await probe.assertSettled(t, bucket, source);
   });
 
   await t.test('later goes on until the target is in charge, and leaves rows to be removed', async (t) => {
@@ -476,9 +396,9 @@ t.test('a mover that is told to stop', async (t) => {
     const { code, err } = await mover.ended;
     t.equal(code, 130);
     t.match(err, `bucket ${bucket} is on ${target}, open; \`npm run shards -- resume\` removes what is left`);
-    t.equal(await phaseOf(bucket), 'switched');
+    t.equal(await probe.phaseOf(bucket), 'switched');
     t.match(await tool('move', `${bucket}`, rest, '--to', target), { code: 0, err: '' }, 'the next move does the same');
-    await assertSettled(t, bucket, target);
+    await probe.assertSettled(t, bucket, target);
   });
   await acksFlow();
   readsMayFail = false;
@@ -493,20 +413,20 @@ t.test('a target that dies', async (t) => {
   const { code, err } = await mover.ended;
   t.equal(code, 1);
   t.match(err, `bucket ${bucket} stays on ${source}, open: `);
-  t.equal(await stateOf(bucket, source), 'open');
-  t.equal(await phaseOf(bucket), undefined);
+  t.equal(await probe.stateOf(bucket, source), 'open');
+  t.equal(await probe.phaseOf(bucket), undefined);
   await acksFlow();
 
   const again = await tool('move', `${bucket}`, '--to', target);
   t.match(again, { code: 69, err: /^cannot reach shard-3 \(127\.0\.0\.1:\d+\/\w+\): connect ECONNREFUSED/ });
   t.match((await tool('list')).out, /shard-3 .* \? cannot reach shard-3/);
-  t.equal(await phaseOf(bucket), undefined);
+  t.equal(await probe.phaseOf(bucket), undefined);
   await moveBucket(metaUrl, bucket, 'shard-2'); // a shard that nobody can reach keeps nobody from using the others
   await acksFlow();
 
   await far.start();
   t.match(await tool('move', `${bucket}`, '--to', target), { code: 0 }, 'what is left there is no trouble');
-  await assertSettled(t, bucket, target);
+  await probe.assertSettled(t, bucket, target);
   t.same(faults, []);
 });
 
@@ -559,7 +479,7 @@ t.test('list shows what is where, and no password', async (t) => {
 
 t.test('what cannot be done is refused, with what to do instead', async (t) => {
   const taken = await freshDatabase(postgres);
-  await query(taken, 'create table accounts (id int)');
+  await probe.query(taken, 'create table accounts (id int)');
   const [port, name] = [postgres.port, new URL(metaUrl).pathname];
   const password = new URL(metaUrl).password;
   const refusals: readonly (readonly [args: string, code: number, err: RegExp])[] = [

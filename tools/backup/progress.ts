@@ -12,6 +12,7 @@ export class Progress {
   #saidMs = performance.now();
   #doing = '';
   #doingMs = performance.now();
+  #steppedMs = performance.now();
   #rows = 0;
   #bytes = 0;
   #allBytes = 0;
@@ -38,7 +39,11 @@ export class Progress {
 
   /** The same for work that has rows only and tells its name with each step. */
   step(doing: string, rows: number): void {
-    if (doing !== this.#doing) this.begin(doing);
+    if (doing !== this.#doing) {
+      this.begin(doing);
+      this.#doingMs = this.#steppedMs; // the first step is told when it is done
+    }
+    this.#steppedMs = performance.now();
     this.at(rows, 0);
   }
 
@@ -61,8 +66,7 @@ export class Progress {
 
   #numbers(): string {
     const perSecond = (amount: number, sinceMs: number) => amount / Math.max((this.#saidMs - sinceMs) / 1000, 0.001);
-    if (this.#allBytes === 0)
-      return `${count(this.#rows)}, ${count(Math.round(perSecond(this.#rows, this.#doingMs)))}/s`;
+    if (this.#bytes === 0) return `${count(this.#rows)}, ${count(Math.round(perSecond(this.#rows, this.#doingMs)))}/s`;
     const rate = size(perSecond(this.#allBytes, this.#startedMs));
     return `${count(this.#rows)} rows, ${size(this.#bytes)}; in all ${size(this.#allBytes)}, ${rate}/s`;
   }

@@ -234,90 +234,144 @@ export interface Passing {
   reads?(conversation: Conversation): Stretch['reads'];
 }
 
+export interface BroughtOver {
+  /** What is still to be written, together with whatever ends the portion. */
+  readonly stretches: readonly Stretch[];
+  /** Rows that are written and told to the progress. */
+  readonly rows: number;
+}
+
 /**
- * Reads all messages of conversations that fit into a portion.
- * @returns what is to be written of them
+ * Reads all messages of conversations and numbers them: those of one portion together, a conversation that is larger than
+ * a portion alone and piece by piece. Pieces but the last are written here.
  */
-export async function bringOver(
+export async function bringOver<Cursor>(
   ctx: ImportContext,
+  phase: Phase<Cursor>,
   conversations: readonly Conversation[],
   tally: Tally,
   passing: (conversation: Conversation) => Passing,
-): Promise<Stretch[]> {
-  const kind = conversations[0]?.parts.kind ?? 'IMMessage';
-  const rows = await ctx.source.messages(
-    kind,
-    conversations.filter((each) => each.size > 0).flatMap((each) => each.parts.ownerIds),
-  );
-  const byOwner = new Map<number, MessageRow[]>();
-  for (const row of rows) {
-    const own = byOwner.get(row.ownerId);
-    if (own === undefined) byOwner.set(row.ownerId, [row]);
-    else own.push(row);
+): Promise<BroughtOver> {
+  for (const conversation of conversations) conversation.countDeleted(tally);
+  const numbering = new Numbering(ctx, tally, passing);
+  let stretches: readonly Stretch[] = [];
+  let rows = 0;
+  let before = 0;
+  for await (const piece of piecesOf(ctx, conversations)) {
+    if (before > 0) {
+      const [ready, count] = [stretches, before];
+      await phase.write(async () => {
+        await ctx.target.write(ready);
+        ctx.progress.add(count);
+      });
+      rows += count;
+    }
+    stretches = await numbering.stretchesOf(piece);
+    before = piece.reduce((sum, run) => sum + run.rows.length, 0);
   }
-  const kept = conversations.map((conversation) => {
-    conversation.countDeleted(tally);
-    const own = conversation.parts.ownerIds.flatMap((ownerId) => byOwner.get(ownerId) ?? []);
-    return conversation.kept(own.sort(messageOrder), tally);
-  });
-  const voices = await voicesOf(ctx, conversations, kept);
-  return conversations.flatMap((conversation, n) => {
-    const { message, reads } = passing(conversation);
-    const messages = conversation.number(kept[n]!, voices, tally);
-    kept[n]!.forEach((row, place) => {
-      message?.(row, place + 1);
-    });
-    conversation.finish(tally);
-    const positions = reads?.(conversation); // counted even when all of it is stored already
-    if (messages.length === 0) return [];
-    const stretch = { conversationId: conversation.id, after: messages[0]!.msgId - 1, messages };
-    return [positions === undefined ? stretch : { ...stretch, reads: positions }];
-  });
+  return { stretches, rows };
 }
 
-/**
- * Brings a conversation over that is larger than a portion, stretch by stretch, and counts its messages as progress. The
- * last one is left to the caller, together with whatever ends a portion.
- */
-export async function bringOverLarge<Cursor>(
-  ctx: ImportContext,
-  phase: Phase<Cursor>,
-  conversation: Conversation,
-  tally: Tally,
-  { message, reads }: Passing,
-): Promise<Stretch[]> {
-  conversation.countDeleted(tally);
-  const { id, parts } = conversation;
-  // One message is always held back: the last stretch carries the read positions, and which it is shows at the end.
-  let held: ImportedMessage[] = [];
-  const stretch = (messages: ImportedMessage[]) => ({ conversationId: id, after: messages[0]!.msgId - 1, messages });
-  for await (const rows of batches(ctx.source.orderedMessages(parts.kind, parts.ownerIds), ctx.portionRows)) {
-    const kept = conversation.kept(rows, tally);
+/** Neighbouring messages of a conversation. */
+interface Run {
+  readonly conversation: Conversation;
+  readonly rows: readonly MessageRow[];
+  /** No more of the conversation follow. */
+  readonly isLast: boolean;
+}
+
+class Numbering {
+  readonly #ctx: ImportContext;
+  readonly #tally: Tally;
+  readonly #passing: (conversation: Conversation) => Passing;
+  /** The conversation at hand, and what is to be done with it. */
+  #current: { readonly conversation: Conversation; readonly passing: Passing } | undefined;
+  /** Of a conversation of which more will come: the last stretch carries the read positions, so there has to be one. */
+  #held: ImportedMessage[] = [];
+
+  constructor(ctx: ImportContext, tally: Tally, passing: (conversation: Conversation) => Passing) {
+    this.#ctx = ctx;
+    this.#tally = tally;
+    this.#passing = passing;
+  }
+
+  async stretchesOf(piece: readonly Run[]): Promise<Stretch[]> {
+    const kept = piece.map(({ conversation, rows }) => conversation.kept(rows, this.#tally));
+    const contents = piece.flatMap(({ conversation }, n) =>
+      kept[n]!.filter((row) => conversation.isVoice(row)).map((row) => row.content.toString('latin1')),
+    );
+    const voices = await this.#ctx.voices.load(contents);
+    return piece.flatMap((run, n) => this.#stretchOf(run, kept[n]!, voices));
+  }
+
+  #stretchOf(
+    { conversation, isLast }: Run,
+    kept: readonly MessageRow[],
+    voices: ReadonlyMap<string, Voice>,
+  ): Stretch[] {
+    if (this.#current?.conversation !== conversation)
+      this.#current = { conversation, passing: this.#passing(conversation) };
+    const { message, reads } = this.#current.passing;
     const before = conversation.count;
-    held.push(...conversation.number(kept, await voicesOf(ctx, [conversation], [kept]), tally));
+    const messages = [...this.#held, ...conversation.number(kept, voices, this.#tally)];
     kept.forEach((row, place) => {
       message?.(row, before + place + 1);
     });
-    const ready = held.length < 2 ? [] : [stretch(held.slice(0, -1))];
-    await phase.write(async () => {
-      await ctx.target.write(ready);
-      ctx.progress.add(rows.length);
-    });
-    held = held.slice(-1);
+    this.#held = isLast ? [] : messages.splice(-1);
+    if (isLast) conversation.finish(this.#tally);
+    const positions = isLast ? reads?.(conversation) : undefined; // counted even when all of it is stored already
+    if (messages.length === 0) return [];
+    const stretch = { conversationId: conversation.id, after: messages[0]!.msgId - 1, messages };
+    return [positions === undefined ? stretch : { ...stretch, reads: positions }];
   }
-  conversation.finish(tally);
-  const positions = reads?.(conversation);
-  if (held.length === 0) return [];
-  return [positions === undefined ? stretch(held) : { ...stretch(held), reads: positions }];
 }
 
-function voicesOf(
-  ctx: ImportContext,
-  conversations: readonly Conversation[],
-  kept: readonly MessageRow[][],
-): Promise<Map<string, Voice>> {
-  const contents = conversations.flatMap((conversation, n) =>
-    kept[n]!.filter((row) => conversation.isVoice(row)).map((row) => row.content.toString('latin1')),
-  );
-  return ctx.voices.load(contents);
+/** What is in memory at once: as many messages as a portion has, and not more voices than this. */
+const VOICES = 200;
+
+async function* piecesOf(ctx: ImportContext, conversations: readonly Conversation[]): AsyncGenerator<Run[]> {
+  let piece: Run[] = [];
+  let voices = 0;
+  for await (const { conversation, rows, isLast } of runsOf(ctx, conversations)) {
+    let from = 0;
+    for (const [place, row] of rows.entries()) {
+      if (!conversation.isVoice(row) || ++voices < VOICES || place === rows.length - 1) continue;
+      yield [...piece, { conversation, rows: rows.slice(from, place + 1), isLast: false }];
+      [piece, voices, from] = [[], 0, place + 1];
+    }
+    piece.push({ conversation, rows: rows.slice(from), isLast });
+    if (isLast) continue;
+    yield piece;
+    [piece, voices] = [[], 0];
+  }
+  yield piece;
+}
+
+async function* runsOf(ctx: ImportContext, conversations: readonly Conversation[]): AsyncGenerator<Run> {
+  const [only, other] = conversations;
+  if (only !== undefined && other === undefined && only.size > ctx.portionRows) yield* runsOfLarge(ctx, only);
+  else yield* await runsOfSmall(ctx, conversations);
+}
+
+async function* runsOfLarge(ctx: ImportContext, conversation: Conversation): AsyncGenerator<Run> {
+  const { kind, ownerIds } = conversation.parts;
+  let rows: MessageRow[] | undefined;
+  for await (const next of batches(ctx.source.orderedMessages(kind, ownerIds), ctx.portionRows)) {
+    if (rows !== undefined) yield { conversation, rows, isLast: false };
+    rows = next;
+  }
+  yield { conversation, rows: rows ?? [], isLast: true };
+}
+
+async function runsOfSmall(ctx: ImportContext, conversations: readonly Conversation[]): Promise<Run[]> {
+  const withMessages = conversations.filter((each) => each.size > 0);
+  const [first] = withMessages;
+  const ownerIds = withMessages.flatMap((each) => each.parts.ownerIds);
+  const rows = first === undefined ? [] : await ctx.source.messages(first.parts.kind, ownerIds);
+  const byOwner = new Map<number, MessageRow[]>(ownerIds.map((id) => [id, []]));
+  for (const row of rows) byOwner.get(row.ownerId)!.push(row);
+  return conversations.map((conversation) => {
+    const own = conversation.parts.ownerIds.flatMap((ownerId) => byOwner.get(ownerId) ?? []);
+    return { conversation, rows: own.sort(messageOrder), isLast: true };
+  });
 }

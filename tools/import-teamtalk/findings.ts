@@ -96,8 +96,8 @@ export interface TallyState {
   readonly tables: Readonly<Record<string, Moved>>;
 }
 
-/** In the report; all of them are told to the listener. */
-const EXAMPLES_MAX = 5;
+/** In the report; all of them are told to the listener. One more is kept, to tell that there are more. */
+export const EXAMPLES_MAX = 5;
 
 /** Told of each finding that has something to say beyond its number. */
 export type Listener = (kind: Kind, what: string) => void;
@@ -144,11 +144,6 @@ export class Tally {
     this.add(kind, what, rows);
   }
 
-  /** Rows that stand for nothing of their own, such as an open session. */
-  passed(table: string, rows: number): void {
-    this.#moved(table).leftOut += rows;
-  }
-
   count(kind: Kind): number {
     return this.#counts.get(kind) ?? 0;
   }
@@ -186,7 +181,7 @@ export class Tally {
   #example(kind: Kind, what: string): void {
     const examples = this.#examples.get(kind);
     if (examples === undefined) this.#examples.set(kind, [what]);
-    else if (examples.length < EXAMPLES_MAX) examples.push(what);
+    else if (examples.length <= EXAMPLES_MAX) examples.push(what);
   }
 
   #moved(table: string): Moved {

@@ -2,7 +2,7 @@ import { groupConversation, isGroupId } from '../../common/conversation.js';
 import { GROUP_MEMBERS_MAX } from '../../common/limits.js';
 import type { StagedMember } from '../../servers/db-proxy/storage/import.js';
 import { type ImportContext, Phase, packs } from './context.js';
-import { bringOver, bringOverLarge, Conversation, type Passing } from './conversation.js';
+import { bringOver, Conversation, type Passing } from './conversation.js';
 import type { Tally } from './findings.js';
 import { type Facts, type GroupRow, type MemberRow, NO_FACTS, TABLES, tableOf } from './source.js';
 
@@ -50,14 +50,10 @@ async function importPack(ctx: ImportContext, phase: Phase<number>, pack: readon
   const groups = await groupsOf(ctx, pack, facts, tally);
   const conversations = groups.map((group) => group.conversation);
   const passing = (conversation: Conversation) => joining(groups[conversations.indexOf(conversation)]!.members);
-  const [only] = conversations;
-  const isLarge = conversations.length === 1 && only!.size > ctx.portionRows;
-  const stretches = isLarge
-    ? await bringOverLarge(ctx, phase, only!, tally, passing(only!))
-    : await bringOver(ctx, conversations, tally, passing);
+  const { stretches, rows: written } = await bringOver(ctx, phase, conversations, tally, passing);
   for (const { members, conversation } of groups) for (const member of members) endJoining(member, conversation.count);
   const reads = await readsOf(ctx, groups, tally);
-  const rows = pack.reduce((sum, { id }) => sum + (facts.get(id)?.rows ?? 0), 0) - (isLarge ? only!.size : 0);
+  const rows = pack.reduce((sum, { id }) => sum + (facts.get(id)?.rows ?? 0), 0) - written;
   await phase.portion({ cursor: pack.at(-1)!.id, tally, rows }, async () => {
     if (stretches.length > 0) await ctx.target.write(stretches);
     await ctx.target.groupReads(reads);
@@ -127,8 +123,12 @@ function membersOf(
       joined.set(userId, Math.max(joined.get(userId) ?? 0, created));
     }
   }
+  const inRows = new Set(rows.map((row) => row.userId));
   for (const [userId, time] of byRedis ?? []) {
-    if (!ctx.users.has(userId)) continue;
+    if (!ctx.users.has(userId)) {
+      if (!inRows.has(userId)) tally.add('member-unknown', `group ${groupId}, user ${userId}`);
+      continue;
+    }
     if (!joined.has(userId)) tally.add('member-only-redis', `group ${groupId}, user ${userId}`);
     joined.set(userId, time);
   }

@@ -1,7 +1,8 @@
-import { KINDS, sentenceOf, type Tally } from './findings.js';
+import { EXAMPLES_MAX, KINDS, sentenceOf, type Tally } from './findings.js';
 import { messageTables, type Source } from './source.js';
 
 const COLUMN = 14;
+const INDENT = ' '.repeat(12);
 
 /** What an import has done, or would do, for people: the tables in numbers, then every kind of finding with examples. */
 export function reportOf(source: Source, tally: Tally): string {
@@ -21,8 +22,9 @@ export function reportOf(source: Source, tally: Tally): string {
   ];
   const findings = KINDS.filter((kind) => tally.count(kind) > 0).flatMap((kind) => {
     const count = tally.count(kind);
-    const examples = tally.examples(kind).map((what) => `${' '.repeat(12)}${what}`);
-    const rest = examples.length > 0 && count > examples.length && isPerExample(kind) ? [`${' '.repeat(12)}…`] : [];
+    const all = tally.examples(kind);
+    const examples = all.slice(0, EXAMPLES_MAX).map((what) => `${INDENT}${what}`);
+    const rest = all.length > EXAMPLES_MAX ? [`${INDENT}…`] : [];
     return [`${count.toLocaleString('en-US').padStart(10)}  ${sentenceOf(kind)}`, ...examples, ...rest];
   });
   return [
@@ -40,9 +42,4 @@ export function reportOf(source: Source, tally: Tally): string {
     ...findings,
     '',
   ].join('\n');
-}
-
-/** Whether the number of a finding is the number of its examples, of which not all are shown. */
-function isPerExample(kind: string): boolean {
-  return kind !== 'message-group';
 }

@@ -1,7 +1,7 @@
 import { isUserId, singleConversation } from '../../common/conversation.js';
 import type { Stretch } from '../../servers/db-proxy/storage/import.js';
 import { batches, type ImportContext, Phase, packs } from './context.js';
-import { bringOver, bringOverLarge, Conversation, type Passing } from './conversation.js';
+import { bringOver, Conversation, type Passing } from './conversation.js';
 import type { Tally } from './findings.js';
 import { type Facts, NO_FACTS, type PairRow, TABLES, tableOf } from './source.js';
 
@@ -54,13 +54,9 @@ async function importPack(ctx: ImportContext, phase: SinglesPhase, pack: readonl
     const position = (userId: number, count: number) => readPosition(conversation, userId, count, tally);
     return { reads: () => ({ low: position(low, unread[n]!.low), high: position(high, unread[n]!.high) }) };
   };
-  const [only] = conversations;
-  const isLarge = conversations.length === 1 && only!.size > ctx.portionRows;
-  const stretches = isLarge
-    ? await bringOverLarge(ctx, phase, only!, tally, passing(only!))
-    : await bringOver(ctx, conversations, tally, passing);
+  const { stretches, rows: written } = await bringOver(ctx, phase, conversations, tally, passing);
   const { low, high } = pack.at(-1)!;
-  const rows = pack.reduce((sum, pair) => sum + rowsOf(pair, facts), 0) - (isLarge ? only!.size : 0);
+  const rows = pack.reduce((sum, pair) => sum + rowsOf(pair, facts), 0) - written;
   await phase.portion({ cursor: { low, high }, tally, rows }, async () => {
     await write(ctx, stretches);
     return [];

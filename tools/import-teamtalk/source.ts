@@ -549,7 +549,7 @@ async function statsOf(connection: mysql.Connection, columns: ReadonlySet<string
 }
 
 function fingerprintOf(stats: ReadonlyMap<string, TableStats>): string {
-  const words = [...stats].map(([table, { rows, maxId }]) => `${table} ${rows} ${maxId}`);
+  const words = REQUIRED.map((table) => `${table} ${stats.get(table)!.rows} ${stats.get(table)!.maxId}`);
   return createHash('sha256').update(words.join('\n')).digest('hex');
 }
 

@@ -221,7 +221,7 @@ export class BucketCopy {
       `select count(*)::int as rows from ${table.name} where bucket = ${this.#bucket}`,
     );
     if (rows[0]!.rows !== left)
-      throw new DigestError(`${table.name} has ${left} rows at the source and ${rows[0]!.rows} at the target`);
+      throw new DigestError(`${plain(table)} has ${left} rows at the source and ${rows[0]!.rows} at the target`);
   }
 
   /** Messages above what the target has, in the conversations that have changed; and those that retention took. */
@@ -266,7 +266,8 @@ interface Changes {
   readonly digest: string | null;
 }
 
-function compare({ name }: BucketTable, there: Sum, here: Sum): void {
+function compare(table: BucketTable, there: Sum, here: Sum): void {
+  const name = plain(table);
   if (there.rows !== here.rows)
     throw new DigestError(`of ${name}, ${there.rows} rows left the source and ${here.rows} are at the target`);
   if (there.digest !== here.digest)
@@ -278,8 +279,13 @@ function changed(alias: string, since: bigint): string {
   return `age(${alias}.xmin) <= age('${since % XIDS}'::xid)`;
 }
 
+/** For people. */
+function plain({ name }: BucketTable): string {
+  return name.replaceAll('"', '');
+}
+
 function deltaOf(table: BucketTable): string {
-  return `"delta_${table.name.replace(/^shard\./, '').replaceAll('"', '')}"`;
+  return `"delta_${plain(table).replace(/^shard\./, '')}"`;
 }
 
 /**

@@ -1,12 +1,11 @@
 import { ImError } from '../../../common/errors.js';
 import { BUCKETS } from '../../../common/limits.js';
 import { SettingsError } from '../../../common/settings.js';
-import { MasterKeyring } from './master-key.js';
+import type { MasterKeyring } from './master-key.js';
 import { type Bound, freshDataKey, Nonces, openBody, sealBody, unwrapKey, wrapKey } from './sealing.js';
 import type { Queryable } from './tool-client.js';
 
 export { fingerprintOf } from './master-key.js';
-export { type Bound, SEAL_OVERHEAD } from './sealing.js';
 
 /**
  * The data keys, unwrapped and in memory: one per bucket and epoch, the highest epoch of a bucket seals what is new.
@@ -62,15 +61,13 @@ export class DataKeys {
   /**
    * Loads every data key. Makes the first epoch where there is none, unless `create` is false.
    * Whoever seals for longer than a moment needs a KeyWatch besides, so that no key is destroyed under his hands.
-   * @param master one master key of 32 bytes, or several
    * @throws SettingsError when the master key is not the one that wrapped them. Nothing has been changed then.
    */
   static async open(
     meta: Queryable,
-    master: MasterKeyring | Buffer,
+    ring: MasterKeyring,
     { create = true }: { readonly create?: boolean } = {},
   ): Promise<DataKeys> {
-    const ring = master instanceof MasterKeyring ? master : MasterKeyring.of(master);
     await requireMasterKey(meta, ring);
     if (create) await makeFirstEpochs(meta, ring);
     await requireMasterKey(meta, ring); // another db-proxy may have made them, with another master key

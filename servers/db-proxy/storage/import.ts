@@ -33,7 +33,7 @@ export class ImportRefused extends Error {
 export interface ImportIdentity {
   /** A digest of what is read. */
   readonly source: string;
-  /** Options that the result depends on. */
+  /** What else the result depends on, for people. */
   readonly options: string;
 }
 
@@ -141,7 +141,7 @@ export interface ImportedToken {
 /** Any constant: the same in all builds. */
 const LOCK_ID = 0x7465_696d;
 /** The connection of a process that was killed may live on until its last statement ends. */
-const LOCK_MS_MAX = 15_000;
+const LOCK_MS_MAX = 5_000;
 const STATEMENT_MESSAGES_MAX = 2_000;
 const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
 const CONNECTIONS = 3;
@@ -226,11 +226,13 @@ export class ImportTarget {
     }
     if (begun.source !== identity.source)
       throw new ImportRefused(
-        'an import into this database was begun from another source, or the source has changed since: give it the same source, or begin with an empty database',
+        begun.finished === null
+          ? 'an import into this database was begun from another source, or the source has changed since: give it the same source, or begin with an empty database'
+          : 'this database has taken over another source, or the source has changed since',
       );
     if (begun.options !== identity.options)
       throw new ImportRefused(
-        `this import was begun with the options ${begun.options || 'none'}, now they are ${identity.options || 'none'}: go on with the same, or begin with an empty database`,
+        `this import was begun with ${begun.options || 'neither Redis nor voices'}, now it is given ${identity.options || 'neither'}: go on with the same, or begin with an empty database`,
       );
     this.#startedS = Number(begun.started);
     return begun.finished === null ? 'resumed' : 'finished';

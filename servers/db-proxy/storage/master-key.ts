@@ -39,7 +39,7 @@ const READ_AGAIN_MS = 10_000;
 export class MasterKeyring {
   readonly #read: (() => Promise<Buffer[]>) | undefined;
   #keys: ReadonlyMap<string, Buffer>;
-  #readMs = performance.now();
+  #readMs = Number.NEGATIVE_INFINITY;
 
   private constructor(keys: readonly Buffer[], read?: () => Promise<Buffer[]>) {
     this.#keys = byFingerprint(keys);
@@ -77,7 +77,7 @@ export class MasterKeyring {
   }
 
   /**
-   * Asks where the keys came from once more, as somebody may have put a new one there; at most every 10 s.
+   * Asks where the keys came from once more, as somebody may have put a new one there; every 10 s at most.
    * @throws SettingsError when that fails; the keys stay as they were
    */
   async readAgain(): Promise<void> {
@@ -90,14 +90,6 @@ export class MasterKeyring {
 /** Names a master key without telling anything about it. 16 hex digits. */
 export function fingerprintOf(masterKey: Buffer): string {
   return createHash('sha256').update('teamtalk master key\0').update(masterKey).digest('hex').slice(0, 16);
-}
-
-/**
- * The first of the master keys.
- * @throws SettingsError that says what is missing or wrong, never the key.
- */
-export async function readMasterKey(settings: MasterKeySettings): Promise<Buffer> {
-  return (await readMasterKeys(settings))[0]!;
 }
 
 /**

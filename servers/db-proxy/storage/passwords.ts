@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
 import type pg from 'pg';
+import { Turns } from '../../../common/turns.js';
 import type { AddressFailures } from './address-failures.js';
 import { FAILURE_WINDOW, FAILURES_MAX, type LoginFailures } from './login-failures.js';
 import type { Checked, LoginMarks } from './login-marks.js';
@@ -43,11 +44,17 @@ export function teamtalkHash(salt: string, md5Hex: string): string {
   return `${TEAMTALK_PREFIX}${salt}$${md5Hex.toLowerCase()}`;
 }
 
+/** Node's thread pool has four threads. */
+const HASHES_AT_ONCE = 2;
+
 export class Passwords {
   readonly #meta: pg.Pool;
   readonly #parts: PasswordParts;
   /** Checked in place of a hash for names that do not exist, so that the time tells nothing. */
   readonly #nobody: Promise<string> = hash(randomBytes(16).toString('hex'));
+
+  /** Hashes run on the same few threads as the proofs of new connections to PostgreSQL, which have to get through. */
+  readonly #hashing = new Turns(HASHES_AT_ONCE);
 
   constructor(meta: pg.Pool, parts: PasswordParts) {
     this.#meta = meta;
@@ -94,13 +101,14 @@ export class Passwords {
   }
 
   async #verify(stored: string, md5Hex: string): Promise<boolean> {
-    if (!stored.startsWith(TEAMTALK_PREFIX)) return verify(stored, md5Hex);
+    if (!stored.startsWith(TEAMTALK_PREFIX)) return this.#hashing.take(() => verify(stored, md5Hex));
     const [, salt, expected] = TEAMTALK.exec(stored) ?? [];
     const right =
       expected !== undefined &&
       timingSafeEqual(createHash('md5').update(md5Hex).update(salt!).digest(), Buffer.from(expected, 'hex'));
     // A right one is hashed anew, which takes as long: the time does not tell which accounts have not come yet.
-    if (!right) await verify(await this.#nobody, md5Hex);
+    const nobody = await this.#nobody;
+    if (!right) await this.#hashing.take(() => verify(nobody, md5Hex));
     return right;
   }
 

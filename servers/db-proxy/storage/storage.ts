@@ -60,7 +60,11 @@ export async function openStorage(
 ) {
   const masterKeys = await MasterKeyring.open(settings);
   const meta = openPool(settings.databaseUrl, 'db-proxy meta', settings.readPoolMax);
-  await requireMasterKey(meta, masterKeys); // before anything is touched, the schema included
+  // Before anything is touched, the schema included.
+  await requireMasterKey(meta, masterKeys).catch(async (error: unknown) => {
+    await meta.end();
+    throw error;
+  });
   await migrate(settings.databaseUrl, 'meta', log);
   const keys = await DataKeys.open(meta, masterKeys);
   const keyWatch = await KeyWatch.start(meta, keys, log);

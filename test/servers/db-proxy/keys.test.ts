@@ -85,6 +85,7 @@ async function query<Row extends pg.QueryResultRow>(url: string, text: string, v
   let pool = pools.get(url);
   if (pool === undefined) {
     pool = new pg.Pool({ connectionString: url, max: 1 });
+    pool.on('error', () => undefined); // the server is stopped before us
     pools.set(url, pool);
   }
   return (await pool.query<Row>(text, values)).rows;
@@ -544,6 +545,8 @@ t.test('the master key is replaced while people chat', async (t) => {
   const talk = new Talk(alice, bob);
   await talk.more();
   const early = await openFor(t, url, `${old},${fresh}`); // a rolling change of settings begins before
+  const byFile = await testStorage(url, '', { masterKeyFile: join(dir, 'master.key') });
+  t.teardown(() => byFile.close());
   const wrapped = () => query<{ wrapped: string }>(url, `select encode(wrapped, 'hex') as wrapped from meta.data_key`);
   const before = new Set((await wrapped()).map((row) => row.wrapped));
 
@@ -578,6 +581,7 @@ t.test('the master key is replaced while people chat', async (t) => {
   await store(late, 3, 4, 'under the new epoch');
   const pair = singleConversation(3, 4);
   t.same(await textsOf(early, pair), ['under the new epoch'], 'who had both keys all the time');
+  t.same(await textsOf(byFile, pair), ['under the new epoch'], 'who looks into the file again');
   await t.rejects(
     cluster.storage.messages.page(pair, 0, 0, 10),
     { code: 'STORE_UNAVAILABLE' },
