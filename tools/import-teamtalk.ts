@@ -177,6 +177,7 @@ async function startScratch(): Promise<Scratch> {
     throw new SourceError(
       'reading a dump needs the programs mariadbd, mariadb-install-db and mariadb (Debian: apt-get install mariadb-server)',
     );
+  process.stderr.write('loading the dump into a MariaDB server of its own\n');
   const server = await Mariadb.start(files);
   try {
     return { address: await server.load(files, options.dump!), stop: () => server.stop() };

@@ -35,7 +35,8 @@ export interface PeersOptions<Ctx> {
   /** Who may dial us, and what each may say. */
   readonly tables: Readonly<Record<string, CommandTable<Ctx, Peer>>>;
   joined?(peer: Peer): void;
-  left?(peer: Peer): void;
+  /** `silentMs`: how long ago it was heard last. */
+  left?(peer: Peer, silentMs: number): void;
 }
 
 /** The door for other servers of the cluster: nothing is read from one that has not proved to know the secret. */
@@ -154,7 +155,7 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
     this.#gone();
     if (!this.proven) return;
     this.#options.log.info({ from: this.role, peer: this.name, reason }, 'peer left');
-    this.#options.left?.(this);
+    this.#options.left?.(this, performance.now() - this.connection.heardMs);
   }
 
   #greet(frame: Frame): void {

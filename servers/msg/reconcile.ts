@@ -1,5 +1,6 @@
 import { ImError } from '../../common/errors.js';
 import { cluster } from '../../common/pdu/commands.js';
+import type { IM } from '../../common/pdu/pb.js';
 import type { MsgContext } from './context.js';
 import { deliverMissed } from './handlers/message.js';
 
@@ -62,8 +63,16 @@ export class Reconcile {
     let delivered = 0;
     for (let from = 0; from < userIds.length; from += USERS_AT_ONCE) {
       const userIdList = userIds.slice(from, from + USERS_AT_ONCE);
-      const { messageList } = await this.#ctx.dbProxies.ask(cluster.missed, { userIdList, sinceMs }, from);
-      for (const message of messageList) delivered += deliverMissed(this.#ctx, message);
+      for (let after: IM.Cluster.MissedPlace | undefined; ; ) {
+        const page: IM.Cluster.IMMissedRsp = await this.#ctx.dbProxies.ask(
+          cluster.missed,
+          { userIdList, sinceMs, after },
+          from,
+        );
+        for (const message of page.messageList) delivered += deliverMissed(this.#ctx, message);
+        if (page.next === undefined) break;
+        after = page.next;
+      }
     }
     return delivered;
   }

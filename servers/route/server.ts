@@ -1,4 +1,3 @@
-import { LINK_SILENCE_MS } from '../../common/net/link.js';
 import { Peers } from '../../common/net/peers.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { fromMsgServers } from './commands.js';
@@ -29,10 +28,10 @@ export async function startRouteServer(
     log,
     ctx,
     tables: { msg: fromMsgServers },
-    left(peer) {
+    left(peer, silentMs) {
       ctx.subjects.forget(peer);
       pcsGone(ctx, ctx.presence.forget(peer));
-      msgServerGone(ctx, Date.now() - LINK_SILENCE_MS);
+      msgServerGone(ctx, Date.now() - silentMs);
     },
   });
   metrics.gauge('subjects', 'Users and groups that some msg server cares about', () => ctx.subjects.size);

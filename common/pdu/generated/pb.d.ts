@@ -1104,6 +1104,7 @@ export namespace IM {
             constructor(properties?: IM.Cluster.IMMissedReq.$Properties);
             userIdList: number[];
             sinceMs: number;
+            after?: IM.Cluster.MissedPlace | undefined;
             static encode(message: IM.Cluster.IMMissedReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMissedReq;
         }
@@ -1112,12 +1113,29 @@ export namespace IM {
             interface $Properties {
                 userIdList?: readonly number[] | undefined;
                 sinceMs: number;
+                after?: IM.Cluster.MissedPlace.$Properties | undefined;
+            }
+        }
+
+        class MissedPlace {
+            constructor(properties?: IM.Cluster.MissedPlace.$Properties);
+            conversationId: string;
+            msgId: number;
+            static encode(message: IM.Cluster.MissedPlace.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.MissedPlace;
+        }
+
+        namespace MissedPlace {
+            interface $Properties {
+                conversationId: string;
+                msgId: number;
             }
         }
 
         class IMMissedRsp {
             constructor(properties?: IM.Cluster.IMMissedRsp.$Properties);
             messageList: IM.Cluster.StoredMessage[];
+            next?: IM.Cluster.MissedPlace | undefined;
             static encode(message: IM.Cluster.IMMissedRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMissedRsp;
         }
@@ -1125,6 +1143,7 @@ export namespace IM {
         namespace IMMissedRsp {
             interface $Properties {
                 messageList?: readonly IM.Cluster.StoredMessage.$Properties[] | undefined;
+                next?: IM.Cluster.MissedPlace.$Properties | undefined;
             }
         }
 

@@ -20,8 +20,8 @@ const { SessionType, MsgType } = IM.BaseDefine;
 const SEND_ID_SIZE = 16;
 /** What a voice message looks like where only text fits: "[voice]", as all clients show it. */
 const VOICE_PREVIEW = encryptText('[语音]');
-/** Messages that are looked up at once after a disturbance; what is beyond is found by clients in the history. */
-const MISSED_MAX = 5_000;
+/** Messages that are looked up at once after a disturbance. */
+const MISSED_MAX = 1_000;
 /** Payload bytes of a page or a list; leaves room for the fields around them below what Android takes in one frame. */
 const PAGE_BYTES_MAX = 350 * 1024;
 const PREVIEW_SIZE_MAX = 2 * 1024;
@@ -120,8 +120,11 @@ export async function missed(
   ctx: DbProxyContext,
   asked: IM.Cluster.IMMissedReq,
 ): Promise<IM.Cluster.IMMissedRsp.$Properties> {
-  const found = await ctx.conversations.storedSince(asked.userIdList, asked.sinceMs, MISSED_MAX);
+  const after = { conversationId: BigInt(asked.after?.conversationId ?? 0), msgId: asked.after?.msgId ?? 0 };
+  const found = await ctx.conversations.storedSince(asked.userIdList, asked.sinceMs, after, MISSED_MAX);
+  const last = found.length < MISSED_MAX ? undefined : found.at(-1);
   return {
+    next: last && { conversationId: String(last.conversationId), msgId: last.msgId },
     messageList: found.map((each) => ({
       fromUserId: each.senderId,
       toSessionId: sessionOf(each.senderId, each.conversationId).sessionId,

@@ -31,6 +31,15 @@ export interface MyConversation {
 
 export type Listing = MyConversation & { readonly last: Message };
 
+/** Behind which message of which conversation; all zero: from the beginning. */
+export interface Place {
+  readonly conversationId: bigint;
+  readonly msgId: number;
+}
+
+/** Messages of one conversation that a disturbance can be about, at most. */
+const LOOKED_BACK_MAX = 10_000;
+
 export interface ReadResult {
   readonly readMsgId: number;
   readonly moved: boolean;
@@ -159,11 +168,16 @@ export class Conversations {
     );
   }
 
-  /** What was stored in any conversation of these users since then; by conversation, oldest first. */
-  storedSince(userIds: readonly number[], sinceMs: number, limit: number): Promise<Message[]> {
+  /** What was stored in any conversation of these users since then, behind a place; in the order of places. */
+  storedSince(userIds: readonly number[], sinceMs: number, after: Place, limit: number): Promise<Message[]> {
     return this.#shards.settled(async () => {
       const parts = [...this.#shards.split(await this.#conversationsOf(userIds), bucketOf)];
-      return (await Promise.all(parts.map(([shard, part]) => this.#storedOn(shard, part, sinceMs, limit)))).flat();
+      const found = await Promise.all(parts.map(([shard, ids]) => this.#storedOn(shard, ids, sinceMs, after, limit)));
+      const inOrder = (a: MessageRow, b: MessageRow) =>
+        a.conversation_id === b.conversation_id ? a.msg_id - b.msg_id : a.conversation_id < b.conversation_id ? -1 : 1;
+      const rows = found.flat().sort(inOrder).slice(0, limit);
+      await this.#messages.ready(rows);
+      return rows.map((row) => this.#messages.opened(row));
     });
   }
 
@@ -183,19 +197,33 @@ export class Conversations {
     return new Set([...(await Promise.all(listed)).flat(), ...groups]);
   }
 
-  async #storedOn(shard: Shard, ids: readonly bigint[], sinceMs: number, limit: number): Promise<Message[]> {
+  async #storedOn(
+    shard: Shard,
+    ids: readonly bigint[],
+    sinceMs: number,
+    after: Place,
+    limit: number,
+  ): Promise<MessageRow[]> {
     const { rows } = await shard.pool.query<MessageRow>({
       name: 'stored-since',
       text: `select m.conversation_id, m.msg_id, m.sender_id, m.msg_type, m.create_time_ms, m.key_id, m.sealed
                from unnest($1::smallint[], $2::bigint[]) as w (bucket, id)
                join shard.conversation c on c.bucket = w.bucket and c.id = w.id and c.head_time_ms >= $3
                cross join lateral (select * from shard.message
-                 where bucket = c.bucket and conversation_id = c.id and msg_id > c.head - $4 and create_time_ms >= $3) m
-              where shard.readable($5::smallint[]) order by m.conversation_id, m.msg_id limit $4`,
-      values: [ids.map(bucketOf), ids.map(String), sinceMs, limit, distinct(ids.map(bucketOf))],
+                 where bucket = c.bucket and conversation_id = c.id and create_time_ms >= $3
+                   and msg_id > case when c.id = $6 then $7::int else c.head - ${LOOKED_BACK_MAX} end) m
+              where shard.readable($5::smallint[]) and c.id >= $6 order by m.conversation_id, m.msg_id limit $4`,
+      values: [
+        ids.map(bucketOf),
+        ids.map(String),
+        sinceMs,
+        limit,
+        distinct(ids.map(bucketOf)),
+        String(after.conversationId),
+        after.msgId,
+      ],
     });
-    await this.#messages.ready(rows);
-    return rows.map((row) => this.#messages.opened(row));
+    return rows;
   }
 
   /** Moves the read position forward to `msgId`, never back; 0 or beyond the newest means everything. */
@@ -321,6 +349,8 @@ export class Conversations {
     };
   }
 
+  // The fence leads the answer of both: where the bucket is not, there is no other row that would make PostgreSQL ask it.
+
   async #markSingleRead(userId: number, id: bigint, msgId: number): Promise<ReadResult> {
     const column = usersOf(id)[0] === userId ? 'low_read' : 'high_read';
     const shard = this.#shards.ofConversation(id);
@@ -335,12 +365,11 @@ export class Conversations {
                update shard.conversation c set ${column} = wanted.target from wanted
                 where c.bucket = wanted.bucket and c.id = wanted.id and c.${column} < wanted.target returning c.${column} as read_id
              )
-             select coalesce(moved.read_id, wanted.read_id) as read_id, moved.read_id is not null as moved from wanted left join moved on true`,
+             select coalesce(moved.read_id, wanted.read_id, 0) as read_id, moved.read_id is not null as moved
+               from fence left join wanted on true left join moved on true`,
       values: [bucketOf(id), String(id), msgId],
     });
-    return rows[0] === undefined
-      ? { readMsgId: 0, moved: false }
-      : { readMsgId: rows[0].read_id, moved: rows[0].moved };
+    return { readMsgId: rows[0]!.read_id, moved: rows[0]!.moved };
   }
 
   async #markGroupRead(userId: number, id: bigint, msgId: number): Promise<ReadResult> {
@@ -360,12 +389,11 @@ export class Conversations {
                on conflict (bucket, conversation_id, user_id) do update set read_id = excluded.read_id where g.read_id < excluded.read_id
                returning read_id
              )
-             select coalesce(moved.read_id, wanted.read_id) as read_id, moved.read_id is not null as moved from wanted left join moved on true`,
+             select coalesce(moved.read_id, wanted.read_id, 0) as read_id, moved.read_id is not null as moved
+               from fence left join wanted on true left join moved on true`,
       values: [bucketOf(id), String(id), msgId, userId, membership.joinedMsgId],
     });
-    return rows[0] === undefined
-      ? { readMsgId: 0, moved: false }
-      : { readMsgId: rows[0].read_id, moved: rows[0].moved };
+    return { readMsgId: rows[0]!.read_id, moved: rows[0]!.moved };
   }
 }
 

@@ -252,10 +252,13 @@ async function forget(meta: pg.ClientBase, { keyId, bucket }: Epoch): Promise<vo
   });
 }
 
-/** Takes the old rows out of the database's files, where they would lie until their place is needed. */
+/**
+ * Takes the old rows out of the database's files, where they would lie until their place is needed. The keys are
+ * forgotten whether it succeeds or not: when somebody reads the table for too long, PostgreSQL's own cleaning does it.
+ */
 async function sweep(meta: pg.ClientBase): Promise<void> {
-  await meta.query(`set lock_timeout = ${LOCK_MS_MAX}`);
-  await meta.query('vacuum full meta.data_key');
+  await meta.query(`set lock_timeout = ${LOCK_MS_MAX}`).catch(() => undefined);
+  await meta.query('vacuum full meta.data_key').catch(() => undefined);
 }
 
 /** Somebody else is at the bucket. */

@@ -88,9 +88,11 @@ export class Outbox {
         const buckets = part.map((effect) => bucketOf(effect.conversationId));
         await shard.pool.query({
           name: 'outbox-done',
-          text: `with fence as materialized (select shard.writable($5::smallint[]) as open)
-                 delete from shard.outbox o using fence, unnest($2::smallint[], $3::bigint[], $4::int[]) as w (bucket, conversation_id, msg_id)
-                  where fence.open and o.consumer = $1 and o.bucket = w.bucket and o.conversation_id = w.conversation_id and o.msg_id = w.msg_id`,
+          // The fence is asked even where there is nothing to delete: it may be elsewhere.
+          text: `with fence as materialized (select shard.writable($5::smallint[]) as open), gone as (
+                   delete from shard.outbox o using fence, unnest($2::smallint[], $3::bigint[], $4::int[]) as w (bucket, conversation_id, msg_id)
+                    where fence.open and o.consumer = $1 and o.bucket = w.bucket and o.conversation_id = w.conversation_id and o.msg_id = w.msg_id)
+                 select from fence where open`,
           values: [
             consumer,
             buckets,

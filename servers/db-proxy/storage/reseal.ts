@@ -19,16 +19,19 @@ import { connectTool, disconnect } from './tool-client.js';
  * already; killed anywhere, it goes on from the note. A bucket is held by its lock all the time: nobody moves it, or
  * destroys one of its keys. Several of these may run at once and then share the buckets.
  *
- * A chunk is read and sealed while the one before is written. Opening and sealing one message takes 9 to 14 µs
- * (150 bytes, Node 20, medians of seven runs, two cores that others kept busy). Handed to a thread of piscina it costs
- * our own event loop, against doing it here,
+ * A chunk is read and sealed while the one before is written. Opening and sealing a message of 150 bytes takes 8 to 22 µs;
+ * handed over to a thread of piscina it costs our own event loop, against doing it here, per message
  *
- *   rows at once     1     4     8    16    32    64   128
- *   here        µs  27  14.2  11.4  12.5  11.5   8.7   9.7
- *   handed over µs  74  20.1  12.7   7.2   4.1   3.2   1.9     per message
+ *   rows at once      1     4     8    16    32    64   128   512
+ *   here         µs  22    16   9.4   8.4   8.0   7.8   7.8   9.2
+ *   handed over  µs  67    17    12   9.5   3.2   1.7   1.1   0.8
+ *   saved         x 0.35  0.77  0.92  1.3   2.5   4.7   6.9    10
+ *   speed         x 0.29  0.48  0.64  0.65  0.72  0.74  0.82  0.78
  *
- * but with no core to spare never less time by the clock: 0.3 of the speed at 1 row, 0.7 from 32 on. So the event loop
- * breaks even at 8 to 16 rows, and a chunk goes to the thread when it has THREAD_ROWS_MIN.
+ * (Node 20, two cores that others kept busy, medians of seven runs, ratios within a run.) The event loop breaks even at 8
+ * to 16 rows; by the clock it is never quicker while no core is idle, with two threads neither. Of a whole resealing,
+ * 8,600 to 24,000 messages a second, the difference does not stand out from the noise. So chunks of THREAD_ROWS_MIN rows
+ * go to one thread, for the sake of whoever else has this event loop, and smaller ones stay.
  */
 const THREAD_ROWS_MIN = 32;
 /** Rows looked at by one statement, and the bytes that are fetched for it. */
