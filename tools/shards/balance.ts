@@ -30,27 +30,32 @@ export function evenNumbers(loads: readonly Load[]): Wanted[] {
 }
 
 /**
- * About the same bytes everywhere: again and again the bucket that fits best goes from the fullest shard to the emptiest.
- * Each such move lessens the difference between the two, so there is an end.
+ * About the same bytes everywhere: again and again the bucket that fits best goes to the emptiest shard, from the fullest
+ * one that has such a bucket. Each move lessens the difference between the two, so there is an end.
  */
 export function evenBytes(loads: readonly Load[], bytesOf: (bucket: number) => number): Wanted[] {
   const shards = loads.map(({ name, buckets }) => ({ name, buckets: [...buckets], bytes: sumOf(buckets, bytesOf) }));
   const mean = shards.reduce((sum, shard) => sum + shard.bytes, 0) / shards.length;
   const origin = new Map(loads.flatMap(({ name, buckets }) => buckets.map((bucket) => [bucket, name] as const)));
   const goal = new Map<number, string>();
-  for (;;) {
-    shards.sort((a, b) => a.bytes - b.bytes);
-    const [emptiest, fullest] = [shards[0]!, shards.at(-1)!];
-    const [lack, excess] = [mean - emptiest.bytes, fullest.bytes - mean];
-    if (Math.max(lack, excess) <= UNEVEN_MAX * mean) break;
-    const bucket = bestOf(fullest.buckets, bytesOf, Math.min(lack, excess), lack + excess);
-    if (bucket === undefined) break;
-    const bytes = bytesOf(bucket);
-    fullest.buckets.splice(fullest.buckets.indexOf(bucket), 1);
-    fullest.bytes -= bytes;
-    emptiest.buckets.push(bucket);
-    emptiest.bytes += bytes;
-    goal.set(bucket, emptiest.name);
+  for (let found = true; found; ) {
+    found = false;
+    shards.sort((a, b) => b.bytes - a.bytes);
+    const emptiest = shards.at(-1)!;
+    const lack = mean - emptiest.bytes;
+    if (Math.max(lack, shards[0]!.bytes - mean) <= UNEVEN_MAX * mean) break;
+    for (const shard of shards.slice(0, -1)) {
+      const wanted = Math.min(lack, shard.bytes - mean);
+      const bucket = bestOf(shard.buckets, bytesOf, wanted, shard.bytes - emptiest.bytes);
+      if (bucket === undefined) continue;
+      shard.buckets.splice(shard.buckets.indexOf(bucket), 1);
+      shard.bytes -= bytesOf(bucket);
+      emptiest.buckets.push(bucket);
+      emptiest.bytes += bytesOf(bucket);
+      goal.set(bucket, emptiest.name);
+      found = true;
+      break;
+    }
   }
   const moves = [...goal].map(([bucket, target]) => ({ bucket, source: origin.get(bucket)!, target }));
   return moves.filter((move) => move.source !== move.target).sort((a, b) => a.bucket - b.bucket);
