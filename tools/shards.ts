@@ -91,6 +91,8 @@ program
   .action(({ dryRun, by }: { dryRun?: true; by: 'buckets' | 'bytes' }) =>
     run(async (url) => {
       const state = await readShards(url);
+      const lost = state.shards.find(({ problem }) => problem !== undefined);
+      if (lost !== undefined) throw new Unreachable(lost.problem!);
       const size = sizes(state);
       const wanted = by === 'buckets' ? evenNumbers(state.shards) : evenBytes(state.shards, size);
       if (wanted.length === 0) return print('the shards are even already');

@@ -6,6 +6,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
@@ -420,6 +421,7 @@ t.test('a target that dies', async (t) => {
   const again = await tool('move', `${bucket}`, '--to', target);
   t.match(again, { code: 69, err: /^cannot reach shard-3 \(127\.0\.0\.1:\d+\/\w+\): connect ECONNREFUSED/ });
   t.match((await tool('list')).out, /shard-3 .* \? cannot reach shard-3/);
+  t.match(await tool('balance'), { code: 69, out: '', err: /^cannot reach shard-3/ }, 'who has what is not known');
   t.equal(await probe.phaseOf(bucket), undefined);
   await moveBucket(metaUrl, bucket, 'shard-2'); // a shard that nobody can reach keeps nobody from using the others
   await acksFlow();
@@ -539,7 +541,8 @@ t.test('the launcher makes shards', async (t) => {
     'and it is told what to do',
   );
 
-  // Tools find the database in the folder of the data.
+  // Tools find the database in the folder of the data, and nobody else does.
+  t.equal((await stat(join(data, 'database.url'))).mode & 0o777, 0o600);
   for (const bucket of [0, 1, 2]) await moveBucket(env.DATABASE_URL, bucket, 'shard-2');
   const even = await new Tool(['balance', '--dry-run', '--data', data]).ended;
   t.match(even.out, /^shard-1 → shard-3: 40 buckets, .*\nshard-2 → shard-3: 45 buckets/);

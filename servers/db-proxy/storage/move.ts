@@ -469,8 +469,10 @@ class Mover {
 
   /** Connections that have broken are forgotten, so that they are opened anew; others stay, with their locks. */
   async #clean(): Promise<void> {
-    for (const [name, client] of this.#connections)
-      await client.query('rollback').catch(() => this.#connections.delete(name));
+    const tried = [...this.#connections].map(([name, client]) =>
+      client.query('rollback').catch(() => this.#connections.delete(name)),
+    );
+    await Promise.all(tried);
   }
 
   /** Ends whatever takes longer, the hard way. */

@@ -199,16 +199,13 @@ export async function removeShard(metaUrl: string, name: string): Promise<void> 
 export async function prepareShards(metaUrl: string, count: number): Promise<string[]> {
   await migrate(metaUrl, 'meta', silent);
   return withClient('meta', metaUrl, async (meta) => {
-    const { rows } = await meta.query<{ name: string; claimed: boolean }>('select name, claimed from meta.shard');
+    const { rows } = await meta.query<{ name: string }>('select name from meta.shard');
     const missing = newNames(
       rows.map((row) => row.name),
       count - rows.length,
     );
     for (const name of missing) await makeDatabase(meta, databaseOf(metaUrl, name));
-    if (rows.every((row) => !row.claimed)) {
-      await spread(meta, metaUrl, missing);
-      return [];
-    }
+    if (missing.length === 0 || (await spread(meta, metaUrl, missing))) return [];
     for (const name of missing) await addShard(metaUrl, name, `/${databaseOf(metaUrl, name)}`);
     return missing;
   });
@@ -234,23 +231,28 @@ async function makeDatabase(meta: pg.Client, database: string): Promise<void> {
   });
 }
 
-/** A cluster that nobody has used yet: everybody who starts now finds the buckets where they are then. */
-async function spread(meta: pg.Client, metaUrl: string, names: readonly string[]): Promise<void> {
-  if (names.length === 0) return;
+/** @returns false when the cluster has been in use: its buckets only move */
+async function spread(meta: pg.Client, metaUrl: string, added: readonly string[]): Promise<boolean> {
   await meta.query('begin');
-  await meta.query('insert into meta.shard (name, url) select * from unnest($1::text[], $2::text[])', [
-    names,
-    names.map((name) => `/${databaseOf(metaUrl, name)}`),
-  ]);
-  const { rows } = await meta.query<{ names: string[] }>(
-    'select array_agg(name order by name) as names from meta.shard',
+  // Who starts at this moment has claimed its buckets by now, or waits and then gets those that are left to it.
+  const { rows } = await meta.query<{ name: string; claimed: boolean }>(
+    'select name, claimed from meta.shard for update',
   );
-  await meta.query('update meta.bucket set shard = ($1::text[])[1 + bucket * cardinality($1::text[]) / $2]', [
-    rows[0]!.names,
-    BUCKETS,
-  ]);
-  await meta.query('update meta.bucket_map set version = version + 1');
+  const isNew = rows.every((row) => !row.claimed);
+  if (isNew) {
+    await meta.query('insert into meta.shard (name, url) select * from unnest($1::text[], $2::text[])', [
+      added,
+      added.map((name) => `/${databaseOf(metaUrl, name)}`),
+    ]);
+    const names = [...rows.map((row) => row.name), ...added].sort();
+    await meta.query('update meta.bucket set shard = ($1::text[])[1 + bucket * cardinality($1::text[]) / $2]', [
+      names,
+      BUCKETS,
+    ]);
+    await meta.query('update meta.bucket_map set version = version + 1');
+  }
   await meta.query('commit');
+  return isNew;
 }
 
 /** 0-3,7 for 0, 1, 2, 3, 7. */
