@@ -10,7 +10,7 @@ import { dbProxySettings } from '../servers/db-proxy/settings.js';
 import { prepareShards } from '../servers/db-proxy/storage/shard-admin.js';
 import { openStorage, type StorageSettings } from '../servers/db-proxy/storage/storage.js';
 import { Child } from './cluster/child.js';
-import { addDemoData, DEMO_PASSWORD, demoName } from './cluster/demo.js';
+import { addDemoData, DEMO_NAMES, DEMO_PASSWORD, demoName } from './cluster/demo.js';
 import {
   announcement,
   COUNT_MAX,
@@ -40,6 +40,8 @@ class Cluster {
   /** Shards that this start has added without any buckets. */
   #newShards: readonly string[] = [];
   #stopping = false;
+  /** Demo accounts that are there, from this start or an earlier one. */
+  #demoPeople = 0;
 
   constructor(options: Options) {
     this.#options = options;
@@ -146,6 +148,7 @@ class Cluster {
     try {
       const wanted = this.#options.demo && this.#options.demoUsers > 0 && (await storage.users.count()) === 0;
       if (wanted) await addDemoData(storage, this.#options.demoUsers);
+      this.#demoPeople = await storage.users.countNamed(DEMO_NAMES);
     } finally {
       await storage.close();
     }
@@ -171,7 +174,7 @@ class Cluster {
   #summary(): void {
     const { loginHttp, msg, metrics } = this.#announcement();
     const login = loginHttp.endsWith(':8080') ? '' : ` --login ${loginHttp}`;
-    const demo = this.#options.demo && this.#options.demoUsers > 0;
+    const demo = this.#demoPeople > 1;
     const lines = [
       '',
       '  The cluster is up.',
@@ -181,7 +184,7 @@ class Cluster {
       `  metrics        ${metrics['msg-1']}   and the like, listed in ${stateFile(this.#options)}`,
       ...(demo
         ? [
-            `  demo accounts  ${demoName(1)} … ${demoName(this.#options.demoUsers)}, password ${DEMO_PASSWORD}`,
+            `  demo accounts  ${demoName(1)} … ${demoName(this.#demoPeople)}, password ${DEMO_PASSWORD}`,
             '',
             '  To chat, in two other terminals:',
             '',

@@ -3,18 +3,18 @@ import { createHash } from 'node:crypto';
 import { connect } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
-import protobuf from 'protobufjs/minimal.js';
 import t, { type Test } from 'tap';
 import type { Client } from '../../common/client/client.js';
 import { FRAME_SIZE_MAX, USERS_ASKED_MAX } from '../../common/limits.js';
 import { LinkGroup } from '../../common/net/link-group.js';
 import { type Command, decodeBody, encodeFrame } from '../../common/pdu/command.js';
 import { buddy, group, login, message, other, server } from '../../common/pdu/commands.js';
-import { type Frame, frameOf, HEADER_SIZE } from '../../common/pdu/header.js';
+import { frameOf, HEADER_SIZE } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
 import { commandTable } from '../../common/server/command-table.js';
 import type { NewUser } from '../../servers/db-proxy/storage/users.js';
 import { CLUSTER_SECRET, PASSWORD, TestCluster, testLog, until } from '../support/cluster.js';
+import { fieldsOf, listenTo, only, plain } from '../support/frames.js';
 import { testPostgres } from '../support/postgres.js';
 
 const { ClientType, DepartmentStatusType, GroupType, SessionType, UserStatType } = IM.BaseDefine;
@@ -27,35 +27,6 @@ const ANDROID_FRAME_SIZE_LIMIT = 400 * 1024;
 const postgres = await testPostgres(t);
 
 // ------------------------------------------------------------------------------------------------------- helpers
-
-/** Without classes, to be compared strictly. */
-function plain(it: unknown): unknown {
-  if (Array.isArray(it)) return it.map(plain);
-  if (typeof it !== 'object' || it === null) return it;
-  return Object.fromEntries(Object.entries(it).map(([key, value]) => [key, plain(value)]));
-}
-
-function fieldsOf(body: Uint8Array): number[] {
-  const reader = protobuf.Reader.create(body);
-  const fields: number[] = [];
-  while (reader.pos < reader.len) {
-    const tag = reader.uint32();
-    fields.push(tag >>> 3);
-    reader.skipType(tag & 7);
-  }
-  return fields;
-}
-
-/** Every frame that comes from now on. */
-function listenTo(client: Client): Frame[] {
-  const frames: Frame[] = [];
-  client.on('frame', (frame) => frames.push(frame));
-  return frames;
-}
-
-function only(frames: readonly Frame[], command: Command<never, unknown>): Frame[] {
-  return frames.filter((frame) => frame.command === command.id);
-}
 
 function range(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, i) => from + i);

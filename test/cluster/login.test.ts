@@ -1,7 +1,6 @@
 /** Getting in, being in and getting out: discovery, log-in, lock-out, time-outs, kicks, log-out. */
 import { createHash } from 'node:crypto';
 import pg from 'pg';
-import protobuf from 'protobufjs/minimal.js';
 import t, { type Test } from 'tap';
 import {
   Client,
@@ -18,6 +17,7 @@ import { IM } from '../../common/pdu/pb.js';
 import { encryptText } from '../../common/text-cipher.js';
 import { hashPassword } from '../../servers/db-proxy/storage/passwords.js';
 import { PASSWORD, TestCluster, until } from '../support/cluster.js';
+import { fieldsOf, listenTo } from '../support/frames.js';
 import { testPostgres } from '../support/postgres.js';
 
 const { ClientType, GroupModifyType, GroupType, KickReasonType, MsgType, ResultType } = IM.BaseDefine;
@@ -48,13 +48,6 @@ function md5(text: string): string {
   return createHash('md5').update(text).digest('hex');
 }
 
-/** Every frame that comes from now on, answers and heartbeats included. */
-function listenTo(client: Client): Frame[] {
-  const frames: Frame[] = [];
-  client.on('frame', (frame) => frames.push(frame));
-  return frames;
-}
-
 /** Numbers of the commands, but for presence: that of others comes when it comes. */
 function commandsOf(frames: readonly Frame[]): number[] {
   return frames.map((frame) => frame.command).filter((command) => command !== buddy.statusNotify.id);
@@ -80,18 +73,6 @@ async function tryLogin(cluster: TestCluster, user: string, password: string, at
   if (answer.resultCode !== 0) await client.closed;
   client.close();
   return answer;
-}
-
-/** Numbers of the fields in a body, without looking into them. */
-function fieldsOf(body: Uint8Array): number[] {
-  const reader = protobuf.Reader.create(body);
-  const fields: number[] = [];
-  while (reader.pos < reader.len) {
-    const tag = reader.uint32();
-    fields.push(tag >>> 3);
-    reader.skipType(tag & 7);
-  }
-  return fields;
 }
 
 async function discovered(cluster: TestCluster): Promise<Record<string, unknown>> {

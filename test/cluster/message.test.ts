@@ -1,6 +1,5 @@
 /** Saying, hearing, reading and looking back: one-to-one chat over a whole cluster. */
 import pg from 'pg';
-import protobuf from 'protobufjs/minimal.js';
 import t from 'tap';
 import type { Client } from '../../common/client/client.js';
 import { singleConversation } from '../../common/conversation.js';
@@ -11,6 +10,7 @@ import type { Frame } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
 import { decryptText, encryptText } from '../../common/text-cipher.js';
 import { TestCluster, until } from '../support/cluster.js';
+import { fieldsOf, listenTo, only, plain } from '../support/frames.js';
 import { testPostgres } from '../support/postgres.js';
 
 const { ClientType, MsgType, SessionType } = IM.BaseDefine;
@@ -32,36 +32,6 @@ let taken = 0;
 /** Somebody whom no other subtest knows. */
 function somebody(): string {
   return PEOPLE[taken++]!;
-}
-
-/** Without classes and with bytes as hex, to be compared strictly. */
-function plain(it: unknown): unknown {
-  if (it instanceof Uint8Array) return Buffer.from(it).toString('hex');
-  if (Array.isArray(it)) return it.map(plain);
-  if (typeof it !== 'object' || it === null) return it;
-  return Object.fromEntries(Object.entries(it).map(([key, value]) => [key, plain(value)]));
-}
-
-function fieldsOf(body: Uint8Array): number[] {
-  const reader = protobuf.Reader.create(body);
-  const fields: number[] = [];
-  while (reader.pos < reader.len) {
-    const tag = reader.uint32();
-    fields.push(tag >>> 3);
-    reader.skipType(tag & 7);
-  }
-  return fields;
-}
-
-/** Every frame that comes from now on. */
-function listenTo(client: Client): Frame[] {
-  const frames: Frame[] = [];
-  client.on('frame', (frame) => frames.push(frame));
-  return frames;
-}
-
-function only(frames: readonly Frame[], command: Command<never, unknown>): Frame[] {
-  return frames.filter((frame) => frame.command === command.id);
 }
 
 /** Pushes of this kind that came and nobody has taken. */

@@ -32,6 +32,9 @@ const NAMES = [
 const EVERYBODY_MAX = 500;
 const USERS_PER_INSERT = 5_000;
 
+/** Names as demoName makes them, as a regular expression. */
+export const DEMO_NAMES = '^TT[0-9]{3,}$';
+
 export function demoName(number: number): string {
   return `TT${String(number).padStart(3, '0')}`;
 }

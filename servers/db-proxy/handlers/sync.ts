@@ -1,14 +1,14 @@
 import type { IM } from '../../../common/pdu/pb.js';
 import type { DbProxyContext } from '../context.js';
 import type { ChangedFrom, MyConversation } from '../storage/conversations.js';
-import { hourOf } from '../storage/user-lists.js';
+import { HOUR_MS, hourOf } from '../storage/user-lists.js';
 import { sessionOf } from './buddy.js';
 import { msgInfo } from './message.js';
 
 /** Conversations of one answer, at most and when nothing is said. */
 const PAGE_MAX = 200;
 /** A client that was away for longer starts anew: most of its conversations have changed by then. */
-const CURSOR_AGE_MS_MAX = 90 * 24 * 3_600_000;
+const CURSOR_AGE_MS_MAX = 90 * 24 * HOUR_MS;
 /** A list is touched before the message is committed: what was under way at the turn of an hour is looked at again. */
 const OVERLAP_MS = 120_000;
 const CLOCK_SLACK_MS = 300_000;

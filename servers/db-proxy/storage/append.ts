@@ -6,7 +6,7 @@ import type { Logger } from '../../../common/log.js';
 import type { DataKeys } from './data-keys.js';
 import { bucketsElsewhere, clientConfig, isUnavailable, isUniqueViolation } from './database.js';
 import type { Outbox } from './outbox.js';
-import type { Shard, Shards } from './shards.js';
+import { distinct, type Shard, type Shards } from './shards.js';
 import { hourOf, type UserLists } from './user-lists.js';
 
 /**
@@ -647,10 +647,6 @@ function messageColumns(numbered: readonly Numbered[]): (string | Buffer)[] {
 /** An array literal of PostgreSQL; half the work of the driver's own, which has to expect any text. */
 function column<T>(rows: readonly T[], value: (row: T) => number | bigint): string {
   return `{${rows.map(value).join(',')}}`;
-}
-
-function distinct(buckets: readonly number[]): number[] {
-  return [...new Set(buckets)];
 }
 
 function sendKey(conversationId: bigint, senderId: number, sendId: Buffer): string {

@@ -8,8 +8,8 @@ import {
 } from '../../../common/conversation.js';
 import type { Groups } from './groups.js';
 import type { Message, MessageRow, Messages } from './messages.js';
-import type { Shard, Shards } from './shards.js';
-import { hourOf, type UserLists } from './user-lists.js';
+import { distinct, type Shard, type Shards } from './shards.js';
+import { HOUR_MS, hourOf, type UserLists } from './user-lists.js';
 
 /** A conversation as one user has it. */
 export interface MyConversation {
@@ -397,17 +397,11 @@ export class Conversations {
   }
 }
 
-function distinct(buckets: readonly number[]): number[] {
-  return [...new Set(buckets)];
-}
-
 interface ActiveRow {
   readonly conversation_id: bigint;
   readonly hidden_to: number;
   readonly active: number;
 }
-
-const HOUR_MS = 3_600_000;
 
 function isListing(conversation: MyConversation): conversation is Listing {
   return conversation.last !== undefined;

@@ -8,7 +8,7 @@ import { isUnavailable, openPool } from './database.js';
 import { KeyWatch } from './key-watch.js';
 import { MasterKeyring } from './master-key.js';
 import { migrate } from './migrations.js';
-import { type Shard, Shards } from './shards.js';
+import { distinct, type Shard, Shards } from './shards.js';
 import { connectTool, disconnect } from './tool-client.js';
 import { hourOf } from './user-lists.js';
 
@@ -775,10 +775,6 @@ function* portions<T>(things: readonly T[], size: number): Generator<T[]> {
 /** An array literal of PostgreSQL; half the work of the driver's own, which has to expect any text. */
 function column<T>(rows: readonly T[], value: (row: T) => number | bigint): string {
   return `{${rows.map(value).join(',')}}`;
-}
-
-function distinct(numbers: readonly number[]): number[] {
-  return [...new Set(numbers)];
 }
 
 function pause(ms: number): Promise<void> {

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { bucketOf } from '../../../common/conversation.js';
-import type { Shards } from './shards.js';
+import { distinct, type Shards } from './shards.js';
 
 /** Something to be done because of a message. */
 export interface Effect {
@@ -98,7 +98,7 @@ export class Outbox {
             buckets,
             part.map((e) => String(e.conversationId)),
             part.map((e) => e.msgId),
-            [...new Set(buckets)],
+            distinct(buckets),
           ],
         });
       }

@@ -189,3 +189,8 @@ export function shardUrl(url: string | null, metaUrl: string): string {
   same.pathname = url;
   return same.href;
 }
+
+/** Buckets each once, as shard.readable and shard.writable want them. */
+export function distinct(buckets: readonly number[]): number[] {
+  return [...new Set(buckets)];
+}

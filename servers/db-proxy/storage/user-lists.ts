@@ -1,5 +1,5 @@
 import { userBucketOf } from '../../../common/conversation.js';
-import type { Shards } from './shards.js';
+import { distinct, type Shards } from './shards.js';
 
 /** A conversation on a user's list. */
 export interface Listed {
@@ -7,7 +7,7 @@ export interface Listed {
   readonly id: bigint;
 }
 
-const HOUR_MS = 3_600_000;
+export const HOUR_MS = 3_600_000;
 
 /** Hours since 1970: how exactly a list knows when something last happened in a conversation. */
 export function hourOf(ms: number): number {
@@ -41,7 +41,7 @@ export class UserLists {
             part.map((row) => row.bucket),
             part.map((row) => row.userId),
             part.map((row) => String(row.id)),
-            [...new Set(part.map((row) => row.bucket))],
+            distinct(part.map((row) => row.bucket)),
             hourOf(nowMs),
           ],
         });

@@ -57,6 +57,14 @@ export class Users {
     return Number(rows[0]!.n);
   }
 
+  /** How many have names like this, a regular expression of PostgreSQL. Reads the whole table. */
+  async countNamed(pattern: string): Promise<number> {
+    const { rows } = await this.#meta.query<{ n: bigint }>('select count(*) as n from meta.users where name ~ $1', [
+      pattern,
+    ]);
+    return Number(rows[0]!.n);
+  }
+
   /** In the order of their ids; unknown ids are left out. */
   async byIds(ids: readonly number[]): Promise<User[]> {
     const { rows } = await this.#meta.query<UserRow>({
