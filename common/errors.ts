@@ -14,13 +14,29 @@ const catalogue = {
   NOT_A_MEMBER: { retry: false },
   /** The same send_id came before with another body. */
   SEND_ID_REUSED: { retry: false },
+  /** There is no such upload any more: finished, given up or never begun. */
+  NO_SUCH_UPLOAD: { retry: false },
+  NO_SUCH_FILE: { retry: false },
+  /** What is to be appended does not begin where the upload ends so far. */
+  WRONG_OFFSET: { retry: false },
+  /** Somebody else is writing this upload at the moment. */
+  UPLOAD_IN_USE: { retry: true },
+  FILE_TOO_LARGE: { retry: false },
+  /** The user or the cluster has as many bytes of files as it may have. */
+  QUOTA_EXCEEDED: { retry: false },
+  /** The virus scanner says no, or could not be asked and nothing passes without it. */
+  FILE_REFUSED: { retry: false },
+  /** The disk under the file store is full. */
+  STORE_FULL: { retry: true },
+  /** What is at rest is not what was stored: changed, cut or gone. */
+  FILE_DAMAGED: { retry: false },
   /** A queue is full; nothing was done. */
   BUSY: { retry: true },
   /** No answer within the deadline; what was asked may or may not have happened. */
   TIMEOUT: { retry: true },
   /** No open link to any server that could answer. */
   NO_LINK: { retry: true },
-  /** PostgreSQL did not answer within the deadline. */
+  /** PostgreSQL or the storage of files did not answer within the deadline. */
   STORE_UNAVAILABLE: { retry: true },
   /** A fault of ours; the log of the answering server has it. */
   INTERNAL: { retry: false },

@@ -30,6 +30,11 @@ export const RECENT_SESSIONS_MAX = 100;
 export const USERS_ASKED_MAX = 1000;
 export const GROUP_MEMBERS_MAX = 2000;
 
+/** What an uploader may call his file, in characters; longer names lose their middle. */
+export const FILE_NAME_LENGTH_MAX = 255;
+/** Objects that are cleared away with one question. */
+export const SWEEP_OBJECTS_MAX = 1000;
+
 /** Fixed slices of conversations; a bucket lives whole on one shard. Never changes in the life of a cluster. */
 export const BUCKETS = 256;
 

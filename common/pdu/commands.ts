@@ -21,7 +21,7 @@ function ask<In, Out, ReplyIn, ReplyOut>(
   return { id, name, codec, reply: command(replyId, replyName, replyCodec) };
 }
 
-const { Login, Buddy, Message, Group, File, SwitchService, Other, Server, Cluster } = IM;
+const { Login, Buddy, Message, Group, File, SwitchService, Other, Server, Cluster, Blob } = IM;
 
 export const login = {
   msgServer: ask(0x0101, 'IMMsgServReq', Login.IMMsgServReq, 0x0102, 'IMMsgServRsp', Login.IMMsgServRsp),
@@ -226,4 +226,15 @@ export const cluster = {
   kickOlder: command(0x0833, 'IMKickOlder', Cluster.IMKickOlder),
   disturbed: command(0x0835, 'IMDisturbed', Cluster.IMDisturbed),
   groupMembersChanged: command(0x0834, 'IMGroupMembersChanged', Cluster.IMGroupMembersChanged),
+};
+
+/** What the file server asks about files at rest. */
+export const blob = {
+  begin: ask(0x0860, 'IMUploadBeginReq', Blob.IMUploadBeginReq, 0x0861, 'IMUploadBeginRsp', Blob.IMUploadBeginRsp),
+  claim: ask(0x0862, 'IMUploadClaimReq', Blob.IMUploadClaimReq, 0x0863, 'IMUploadClaimRsp', Blob.IMUploadClaimRsp),
+  finish: ask(0x0864, 'IMUploadFinishReq', Blob.IMUploadFinishReq, 0x0865, 'IMUploadFinishRsp', Blob.IMUploadFinishRsp),
+  drop: ask(0x0866, 'IMBlobDropReq', Blob.IMBlobDropReq, 0x0867, 'IMBlobDropRsp', Blob.IMBlobDropRsp),
+  find: ask(0x0868, 'IMBlobFindReq', Blob.IMBlobFindReq, 0x0869, 'IMBlobFindRsp', Blob.IMBlobFindRsp),
+  refer: ask(0x086a, 'IMBlobReferReq', Blob.IMBlobReferReq, 0x086b, 'IMBlobReferRsp', Blob.IMBlobReferRsp),
+  sweep: ask(0x086c, 'IMBlobSweepReq', Blob.IMBlobSweepReq, 0x086d, 'IMBlobSweepRsp', Blob.IMBlobSweepRsp),
 };

@@ -1,7 +1,8 @@
 import type { Peer } from '../../common/net/peers.js';
-import { buddy, cluster, group, login, message, server } from '../../common/pdu/commands.js';
+import { blob, buddy, cluster, group, login, message, server } from '../../common/pdu/commands.js';
 import { answer, commandTable } from '../../common/server/command-table.js';
 import type { DbProxyContext } from './context.js';
+import * as blobs from './handlers/blob.js';
 import * as buddies from './handlers/buddy.js';
 import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
@@ -41,4 +42,15 @@ export const fromMsgServers = commandTable<DbProxyContext, Peer>([
   answer(group.changeMember, groups.changeMember),
   answer(group.shield, groups.shield),
   answer(cluster.userGroups, groups.ofUser),
+]);
+
+/** What file servers ask. The bytes of files never pass here, their keys do. */
+export const fromFileServers = commandTable<DbProxyContext, Peer>([
+  answer(blob.begin, blobs.begin),
+  answer(blob.claim, blobs.claim),
+  answer(blob.finish, blobs.finish),
+  answer(blob.drop, blobs.drop),
+  answer(blob.find, blobs.find),
+  answer(blob.refer, blobs.refer),
+  answer(blob.sweep, blobs.sweep),
 ]);

@@ -1,5 +1,6 @@
 import type { Logger } from '../../common/log.js';
 import type { Append } from './storage/append.js';
+import type { Blobs } from './storage/blobs.js';
 import type { Conversations } from './storage/conversations.js';
 import type { Departments } from './storage/departments.js';
 import type { Devices } from './storage/devices.js';
@@ -18,5 +19,6 @@ export interface DbProxyContext {
   readonly append: Append;
   readonly messages: Messages;
   readonly conversations: Conversations;
+  readonly blobs: Blobs;
   readonly log: Logger;
 }

@@ -1,6 +1,6 @@
 import { Peers } from '../../common/net/peers.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
-import { fromMsgServers } from './commands.js';
+import { fromFileServers, fromMsgServers } from './commands.js';
 import type { DbProxyContext } from './context.js';
 import type { DbProxySettings } from './settings.js';
 import { openStorage } from './storage/storage.js';
@@ -43,7 +43,7 @@ export async function startDbProxy(settings: DbProxySettings, { name, log, metri
     secret: settings.clusterSecret,
     log,
     ctx,
-    tables: { msg: fromMsgServers },
+    tables: { msg: fromMsgServers, file: fromFileServers },
   });
   metrics.gauge('asks_running', 'Questions being answered', () => peers.busy);
   return {

@@ -1,4 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import { Client, type ConnectOptions } from '../../common/client/client.js';
@@ -9,6 +12,8 @@ import { startDbProxy } from '../../servers/db-proxy/server.js';
 import { dbProxySettings } from '../../servers/db-proxy/settings.js';
 import { hashPassword } from '../../servers/db-proxy/storage/passwords.js';
 import { openStorage } from '../../servers/db-proxy/storage/storage.js';
+import { startFileServer } from '../../servers/file/server.js';
+import { fileSettings } from '../../servers/file/settings.js';
 import { startLoginServer } from '../../servers/login/server.js';
 import { loginSettings } from '../../servers/login/settings.js';
 import { startMsgServer } from '../../servers/msg/server.js';
@@ -29,6 +34,8 @@ export interface ClusterOptions {
   /** Settings of all servers of a kind, over the defaults. */
   readonly msg?: Partial<SettingsOf<typeof msgSettings>>;
   readonly dbProxy?: Partial<SettingsOf<typeof dbProxySettings>>;
+  /** With a file server, these settings over its defaults. */
+  readonly file?: Partial<SettingsOf<typeof fileSettings>>;
   /** People to begin with; default: alice 1, bob 2, carol 3, dave 4, password test123. */
   readonly users?: readonly string[];
   /** Fixed groups to begin with, members by user id. */
@@ -49,6 +56,8 @@ export class TestCluster {
   readonly msg: { readonly running: Running; readonly host: string; readonly port: number }[] = [];
   readonly dbProxies: { readonly running: Running; readonly port: number }[] = [];
   readonly routes: { readonly running: Running; readonly port: number }[] = [];
+  /** The file server, when one was asked for. */
+  file: { readonly running: Running; readonly folder: string; readonly storeUrl: string } | undefined;
   #login: Running | undefined;
   readonly #clients: Client[] = [];
 
@@ -107,10 +116,25 @@ export class TestCluster {
     await until(() => running.notReady() === undefined, 'the msg server to be ready');
   }
 
+  /** Starts the file server; once it was closed, another one on the same folder. */
+  async startFile(over: ClusterOptions['file'] = {}): Promise<void> {
+    const folder = over.folder ?? this.file?.folder ?? (await mkdtemp(join(tmpdir(), 'teamtalk-test-files-')));
+    const running = await this.#start('file', fileSettings, startFileServer, 'file', {
+      storePort: 0,
+      dbProxies: this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port })),
+      folder,
+      ...over,
+    });
+    this.file = { running, folder, storeUrl: `http://127.0.0.1:${running.ports.store}/` };
+    await until(() => running.notReady() === undefined, 'the file server to be ready');
+  }
+
   async close(): Promise<void> {
     for (const client of this.#clients) client.close();
+    const single = [this.file?.running, this.#login].filter((each) => each !== undefined);
     const all = [...this.msg, ...this.routes, ...this.dbProxies].map((each) => each.running);
-    for (const running of [...all, ...(this.#login === undefined ? [] : [this.#login])]) await running.close(0);
+    for (const running of [...all, ...single]) await running.close(0);
+    if (this.file !== undefined) await rm(this.file.folder, { recursive: true, force: true });
     await this.storage.close();
   }
 
@@ -128,10 +152,12 @@ export class TestCluster {
       const running = await this.#start('route', routeSettings, startRouteServer, `route-${i + 1}`, { port: 0 });
       this.routes.push({ running, port: running.ports.servers! });
     }
+    if (options.file !== undefined) await this.startFile(options.file);
     this.#login = await this.#start('login', loginSettings, startLoginServer, 'login', {
       port: 0,
       clientPort: 0,
       httpPort: 0,
+      ...(this.file === undefined ? {} : { storeUrl: this.file.storeUrl }),
     });
     for (let i = 0; i < (options.msgServers ?? 1); i++) await this.addMsgServer(options);
     await until(() => this.#login!.notReady() === undefined, 'the login server to know a msg server');

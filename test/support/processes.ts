@@ -43,7 +43,8 @@ export interface Info {
   readonly loginTcp: string;
   readonly msg: readonly string[];
   readonly httpMsg: string | null;
-  readonly file: string | null;
+  readonly file: string;
+  readonly store: string;
   readonly admin: string | null;
   readonly metrics: Readonly<Record<string, string>>;
   readonly pids: Readonly<Record<string, number>>;
@@ -225,7 +226,7 @@ export async function temporaryData(t: Teardown): Promise<string> {
 
 /** An offset under which every port of a launcher is free right now. */
 export async function freePortOffset(): Promise<number> {
-  const max = PORT_MAX - PORTS.opsDbProxy - COUNT_MAX.dbProxies;
+  const max = PORT_MAX - Math.max(...Object.values(PORTS)) - COUNT_MAX.dbProxies;
   for (;;) {
     const offset = 500 + Math.floor(Math.random() * (max - 500));
     const ports = Object.values(PORTS).flatMap((port) => Array.from({ length: KIND_MAX }, (_, i) => port + offset + i));

@@ -25,7 +25,7 @@ const sizes = ['--msg-servers', '2', '--db-proxies', '2', '--route-servers', '2'
 const first = await startProcesses(t, { data, args: [...sizes, '--demo-users', `${PEOPLE.length}`] });
 const { portOffset } = first;
 const at = (port: number) => port + portOffset;
-const SERVERS = ['db-proxy-1', 'db-proxy-2', 'route-1', 'route-2', 'login', 'msg-1', 'msg-2'];
+const SERVERS = ['db-proxy-1', 'db-proxy-2', 'route-1', 'route-2', 'login', 'file', 'msg-1', 'msg-2'];
 
 /** Logs in as TeamTalk clients do: asks the login server first. */
 async function enter(t: Teardown, { loginHttp }: Pick<Info, 'loginHttp'>, user: string): Promise<Client> {
@@ -60,7 +60,7 @@ t.test('the announcement comes when every server has found the others', async (t
 
 t.test('the announcement says where everything is, in one line, the only one on stdout', async (t) => {
   const { info } = first;
-  t.same(Object.keys(info), 'ready loginHttp loginTcp msg httpMsg file admin metrics pids'.split(' '));
+  t.same(Object.keys(info), 'ready loginHttp loginTcp msg httpMsg file store admin metrics pids'.split(' '));
   t.equal(info.ready, true);
   t.equal(info.loginHttp, `http://127.0.0.1:${at(PORTS.loginHttp)}`);
   t.equal(info.loginTcp, `127.0.0.1:${at(PORTS.loginTcp)}`);
@@ -155,7 +155,11 @@ t.test('SIGTERM ends all of it', async (t) => {
 
 t.test('the next start has the messages and the people of the first; kill -9 of the launcher ends all', async (t) => {
   const second = await startProcesses(t, { data, portOffset, args: ['--demo-users', '50'] });
-  t.same(Object.keys(second.info.pids), ['db-proxy-1', 'route-1', 'login', 'msg-1', 'postgres'], 'one of each kind');
+  t.same(
+    Object.keys(second.info.pids),
+    ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1', 'postgres'],
+    'one of each kind',
+  );
   const alice = await enter(t, second.info, 'TT001');
   t.equal((await alice.contacts()).length, PEOPLE.length, 'demo data come into an empty directory only');
   const bob = await enter(t, second.info, 'TT002');
@@ -263,7 +267,7 @@ t.test('DATABASE_URL: that server is used, and none is started', async (t) => {
 
   await t.test('--no-demo leaves the directory empty', async (t) => {
     const cluster = await startProcesses(t, { data, env, args: ['--no-demo', '--demo-users', '3'] });
-    t.same(Object.keys(cluster.info.pids), ['db-proxy-1', 'route-1', 'login', 'msg-1']);
+    t.same(Object.keys(cluster.info.pids), ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1']);
     t.equal(await people(), 0);
     await t.rejects(enter(t, cluster.info, 'TT001'), LoginRefused);
     t.equal((await cluster.stop()).code, 0);

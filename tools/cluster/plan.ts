@@ -24,6 +24,7 @@ export const PORTS = {
   loginHttp: 8080,
   loginServers: 8100,
   route: 8200,
+  file: 8600,
   store: 8700,
   console: 8888,
   dbProxy: 10600,
@@ -32,6 +33,7 @@ export const PORTS = {
   opsMsg: 19110,
   opsRoute: 19130,
   opsDbProxy: 19150,
+  opsFile: 19170,
 } as const;
 
 /** Ports go up from the first one of a kind; the next kind's must not be reached. */
@@ -90,6 +92,11 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
       storeUrl: `http://127.0.0.1:${at(PORTS.store)}/`,
       discoveryUrl: `http://127.0.0.1:${at(PORTS.console)}/api/discovery`,
     }),
+    make('file', 'file', PORTS.opsFile, {
+      storePort: at(PORTS.store),
+      dbProxies: list(options.dbProxies, PORTS.dbProxy),
+      folder: join(options.data, 'files'),
+    }),
     ...numbers(options.msgServers).map((i) =>
       make('msg', `msg-${i + 1}`, PORTS.opsMsg + i, {
         clientPort: at(PORTS.msg) + i,
@@ -110,7 +117,8 @@ export function announcement(options: Options, planned: readonly Planned[], pids
     loginTcp: `127.0.0.1:${at(PORTS.loginTcp)}`,
     msg: numbers(options.msgServers).map((i) => `127.0.0.1:${at(PORTS.msg) + i}`),
     httpMsg: null,
-    file: null,
+    file: `127.0.0.1:${at(PORTS.file)}`,
+    store: `http://127.0.0.1:${at(PORTS.store)}`,
     admin: null,
     metrics: Object.fromEntries(planned.map(({ name, opsPort }) => [name, `http://127.0.0.1:${opsPort}/metrics`])),
     pids,

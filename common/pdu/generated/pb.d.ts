@@ -536,6 +536,293 @@ export namespace IM {
         }
     }
 
+    namespace Blob {
+
+        class BlobInfo {
+            constructor(properties?: IM.Blob.BlobInfo.$Properties);
+            id: Uint8Array;
+            sha256: Uint8Array;
+            size: number;
+            fileKey: Uint8Array;
+            static encode(message: IM.Blob.BlobInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.BlobInfo;
+        }
+
+        namespace BlobInfo {
+            interface $Properties {
+                id: Uint8Array;
+                sha256: Uint8Array;
+                size: number;
+                fileKey: Uint8Array;
+            }
+        }
+
+        class FileEntry {
+            constructor(properties?: IM.Blob.FileEntry.$Properties);
+            kind: string;
+            name: string;
+            userId?: number | undefined;
+            fileName: string;
+            mediaType: string;
+            expiresMs?: number | undefined;
+            createdMs?: number | undefined;
+            madeOf?: Uint8Array | undefined;
+            static encode(message: IM.Blob.FileEntry.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.FileEntry;
+        }
+
+        namespace FileEntry {
+            interface $Properties {
+                kind: string;
+                name: string;
+                userId?: number | undefined;
+                fileName: string;
+                mediaType: string;
+                expiresMs?: number | undefined;
+                createdMs?: number | undefined;
+                madeOf?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUploadBeginReq {
+            constructor(properties?: IM.Blob.IMUploadBeginReq.$Properties);
+            uploadId: Uint8Array;
+            sizeMax: number;
+            holder: string;
+            userId?: number | undefined;
+            userBytesMax?: number | undefined;
+            totalBytesMax?: number | undefined;
+            detail?: Uint8Array | undefined;
+            static encode(message: IM.Blob.IMUploadBeginReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadBeginReq;
+        }
+
+        namespace IMUploadBeginReq {
+            interface $Properties {
+                uploadId: Uint8Array;
+                sizeMax: number;
+                holder: string;
+                userId?: number | undefined;
+                userBytesMax?: number | undefined;
+                totalBytesMax?: number | undefined;
+                detail?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUploadBeginRsp {
+            constructor(properties?: IM.Blob.IMUploadBeginRsp.$Properties);
+            fileKey: Uint8Array;
+            static encode(message: IM.Blob.IMUploadBeginRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadBeginRsp;
+        }
+
+        namespace IMUploadBeginRsp {
+            interface $Properties {
+                fileKey: Uint8Array;
+            }
+        }
+
+        class IMUploadClaimReq {
+            constructor(properties?: IM.Blob.IMUploadClaimReq.$Properties);
+            uploadId: Uint8Array;
+            holder: string;
+            static encode(message: IM.Blob.IMUploadClaimReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadClaimReq;
+        }
+
+        namespace IMUploadClaimReq {
+            interface $Properties {
+                uploadId: Uint8Array;
+                holder: string;
+            }
+        }
+
+        class IMUploadClaimRsp {
+            constructor(properties?: IM.Blob.IMUploadClaimRsp.$Properties);
+            fileKey: Uint8Array;
+            sizeMax: number;
+            userId?: number | undefined;
+            detail?: Uint8Array | undefined;
+            createdMs: number;
+            static encode(message: IM.Blob.IMUploadClaimRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadClaimRsp;
+        }
+
+        namespace IMUploadClaimRsp {
+            interface $Properties {
+                fileKey: Uint8Array;
+                sizeMax: number;
+                userId?: number | undefined;
+                detail?: Uint8Array | undefined;
+                createdMs: number;
+            }
+        }
+
+        class IMUploadFinishReq {
+            constructor(properties?: IM.Blob.IMUploadFinishReq.$Properties);
+            uploadId: Uint8Array;
+            holder: string;
+            sha256: Uint8Array;
+            size: number;
+            file: IM.Blob.FileEntry;
+            static encode(message: IM.Blob.IMUploadFinishReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadFinishReq;
+        }
+
+        namespace IMUploadFinishReq {
+            interface $Properties {
+                uploadId: Uint8Array;
+                holder: string;
+                sha256: Uint8Array;
+                size: number;
+                file: IM.Blob.FileEntry.$Properties;
+            }
+        }
+
+        class IMUploadFinishRsp {
+            constructor(properties?: IM.Blob.IMUploadFinishRsp.$Properties);
+            blob: IM.Blob.BlobInfo;
+            static encode(message: IM.Blob.IMUploadFinishRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadFinishRsp;
+        }
+
+        namespace IMUploadFinishRsp {
+            interface $Properties {
+                blob: IM.Blob.BlobInfo.$Properties;
+            }
+        }
+
+        class IMBlobDropReq {
+            constructor(properties?: IM.Blob.IMBlobDropReq.$Properties);
+            uploadId?: Uint8Array | undefined;
+            kind?: string | undefined;
+            name?: string | undefined;
+            static encode(message: IM.Blob.IMBlobDropReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobDropReq;
+        }
+
+        namespace IMBlobDropReq {
+            interface $Properties {
+                uploadId?: Uint8Array | undefined;
+                kind?: string | undefined;
+                name?: string | undefined;
+            }
+        }
+
+        class IMBlobDropRsp {
+            constructor(properties?: IM.Blob.IMBlobDropRsp.$Properties);
+            found: boolean;
+            static encode(message: IM.Blob.IMBlobDropRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobDropRsp;
+        }
+
+        namespace IMBlobDropRsp {
+            interface $Properties {
+                found: boolean;
+            }
+        }
+
+        class IMBlobFindReq {
+            constructor(properties?: IM.Blob.IMBlobFindReq.$Properties);
+            kind?: string | undefined;
+            name?: string | undefined;
+            sha256?: Uint8Array | undefined;
+            static encode(message: IM.Blob.IMBlobFindReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobFindReq;
+        }
+
+        namespace IMBlobFindReq {
+            interface $Properties {
+                kind?: string | undefined;
+                name?: string | undefined;
+                sha256?: Uint8Array | undefined;
+            }
+        }
+
+        class IMBlobFindRsp {
+            constructor(properties?: IM.Blob.IMBlobFindRsp.$Properties);
+            blob?: IM.Blob.BlobInfo | undefined;
+            file?: IM.Blob.FileEntry | undefined;
+            static encode(message: IM.Blob.IMBlobFindRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobFindRsp;
+        }
+
+        namespace IMBlobFindRsp {
+            interface $Properties {
+                blob?: IM.Blob.BlobInfo.$Properties | undefined;
+                file?: IM.Blob.FileEntry.$Properties | undefined;
+            }
+        }
+
+        class IMBlobReferReq {
+            constructor(properties?: IM.Blob.IMBlobReferReq.$Properties);
+            blobId: Uint8Array;
+            file: IM.Blob.FileEntry;
+            userBytesMax?: number | undefined;
+            static encode(message: IM.Blob.IMBlobReferReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobReferReq;
+        }
+
+        namespace IMBlobReferReq {
+            interface $Properties {
+                blobId: Uint8Array;
+                file: IM.Blob.FileEntry.$Properties;
+                userBytesMax?: number | undefined;
+            }
+        }
+
+        class IMBlobReferRsp {
+            constructor(properties?: IM.Blob.IMBlobReferRsp.$Properties);
+            blob: IM.Blob.BlobInfo;
+            static encode(message: IM.Blob.IMBlobReferRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobReferRsp;
+        }
+
+        namespace IMBlobReferRsp {
+            interface $Properties {
+                blob: IM.Blob.BlobInfo.$Properties;
+            }
+        }
+
+        class IMBlobSweepReq {
+            constructor(properties?: IM.Blob.IMBlobSweepReq.$Properties);
+            removed: Uint8Array[];
+            seen: Uint8Array[];
+            uploadAgeMs: number;
+            graceMs: number;
+            limit: number;
+            collect: boolean;
+            static encode(message: IM.Blob.IMBlobSweepReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobSweepReq;
+        }
+
+        namespace IMBlobSweepReq {
+            interface $Properties {
+                removed?: readonly Uint8Array[] | undefined;
+                seen?: readonly Uint8Array[] | undefined;
+                uploadAgeMs: number;
+                graceMs: number;
+                limit: number;
+                collect: boolean;
+            }
+        }
+
+        class IMBlobSweepRsp {
+            constructor(properties?: IM.Blob.IMBlobSweepRsp.$Properties);
+            remove: Uint8Array[];
+            unknown: Uint8Array[];
+            static encode(message: IM.Blob.IMBlobSweepRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobSweepRsp;
+        }
+
+        namespace IMBlobSweepRsp {
+            interface $Properties {
+                remove?: readonly Uint8Array[] | undefined;
+                unknown?: readonly Uint8Array[] | undefined;
+            }
+        }
+    }
+
     namespace Buddy {
 
         class IMRecentContactSessionReq {

@@ -2,7 +2,17 @@ import { ImError } from '../../../common/errors.js';
 import { BUCKETS } from '../../../common/limits.js';
 import { SettingsError } from '../../../common/settings.js';
 import type { MasterKeyring } from './master-key.js';
-import { type Bound, freshDataKey, Nonces, openBody, sealBody, unwrapKey, wrapKey } from './sealing.js';
+import {
+  type Bound,
+  freshDataKey,
+  Nonces,
+  openBody,
+  sealBody,
+  unwrapFileKey,
+  unwrapKey,
+  wrapFileKey,
+  wrapKey,
+} from './sealing.js';
 import type { Queryable } from './tool-client.js';
 
 export { fingerprintOf } from './master-key.js';
@@ -96,12 +106,33 @@ export class DataKeys {
 
   /** @throws ImError STORE_UNAVAILABLE when it is not certain any more that the key is still to be used */
   seal(bucket: number, bound: Bound, body: Uint8Array): Sealed {
-    const until = this.#sealing;
-    // Both clocks: one may stand still while the machine sleeps, the other may be set.
-    if (until !== undefined && (performance.now() > until.untilMs || Date.now() > until.untilWallMs))
-      throw new ImError('STORE_UNAVAILABLE', 'for too long it could not be confirmed that the data keys are current');
+    this.#requireCertain();
     const { id, key } = this.#current[bucket]!;
     return { keyId: id, sealed: Buffer.concat(sealBody(key!, id, this.#nonces.next(), bound, body)) };
+  }
+
+  /**
+   * Wraps the key of a file by the data key of the bucket that the first byte of the file's id names.
+   * @throws ImError STORE_UNAVAILABLE as `seal`
+   */
+  sealFileKey(fileId: Buffer, fileKey: Buffer): Sealed {
+    this.#requireCertain();
+    const { id, key } = this.#current[fileId[0]!]!;
+    return { keyId: id, sealed: wrapFileKey(fileKey, key!, id, fileId) };
+  }
+
+  /** @throws UnopenableError when the data key is gone or the row is not what was sealed. */
+  openFileKey(keyId: number, fileId: Buffer, sealed: Buffer): Buffer {
+    const where = `file ${fileId.toString('hex')}`;
+    const dataKey = this.#byId.get(keyId);
+    if (dataKey === undefined) throw new UnopenableError(`${where}: data key ${keyId} is not there`);
+    if (dataKey.key === undefined)
+      throw new UnopenableError(`${where}: ${nameOf(dataKey)} was destroyed, and the file with it`);
+    try {
+      return unwrapFileKey(sealed, dataKey.key, keyId, fileId);
+    } catch (error) {
+      throw new UnopenableError(`${where}: its key does not open with ${nameOf(dataKey)}`, { cause: error });
+    }
   }
 
   /** @throws UnopenableError when the key is gone or the row is not what was sealed. */
@@ -169,6 +200,13 @@ export class DataKeys {
   /** Everything that seals or opens in another thread: data keys by id. Destroyed ones are missing. */
   get byId(): ReadonlyMap<number, { readonly key: Buffer | undefined }> {
     return this.#byId;
+  }
+
+  #requireCertain(): void {
+    const until = this.#sealing;
+    // Both clocks: one may stand still while the machine sleeps, the other may be set.
+    if (until !== undefined && (performance.now() > until.untilMs || Date.now() > until.untilWallMs))
+      throw new ImError('STORE_UNAVAILABLE', 'for too long it could not be confirmed that the data keys are current');
   }
 
   async #fetch(): Promise<void> {

@@ -6,7 +6,8 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
  *   sealed  = nonce (12) | cipher text | tag (16)
  *   bound   = conversation (8) | msg_id (4) | sender (4) | key id (4), as associated data:
  *             a row copied to another place does not open there
- *   wrapped = nonce (12) | data key under the master key (32) | tag (16), bound to its bucket and epoch
+ *   wrapped = nonce (12) | data key under the master key (32) | tag (16), bound to its bucket and epoch;
+ *             the key of a file under a data key alike, bound to the file and the data key
  */
 const ALGORITHM = 'aes-256-gcm';
 const NONCE_SIZE = 12;
@@ -69,22 +70,44 @@ export function freshDataKey(): Buffer {
 }
 
 export function wrapKey(dataKey: Buffer, masterKey: Buffer, bucket: number, epoch: number): Buffer {
-  const nonce = randomBytes(NONCE_SIZE);
-  const cipher = createCipheriv(ALGORITHM, masterKey, nonce).setAAD(wrapBound(bucket, epoch));
-  return Buffer.concat([nonce, cipher.update(dataKey), cipher.final(), cipher.getAuthTag()]);
+  return wrap(dataKey, masterKey, wrapBound(bucket, epoch));
 }
 
 /** @throws Error when another master key wrapped it, or it belongs to another bucket or epoch, or was changed */
 export function unwrapKey(wrapped: Buffer, masterKey: Buffer, bucket: number, epoch: number): Buffer {
+  return unwrap(wrapped, masterKey, wrapBound(bucket, epoch));
+}
+
+/** @param fileId 16 bytes */
+export function wrapFileKey(fileKey: Buffer, dataKey: Buffer, keyId: number, fileId: Buffer): Buffer {
+  return wrap(fileKey, dataKey, fileBound(fileId, keyId));
+}
+
+/** @throws Error when another data key wrapped it, or it belongs to another file, or was changed */
+export function unwrapFileKey(wrapped: Buffer, dataKey: Buffer, keyId: number, fileId: Buffer): Buffer {
+  return unwrap(wrapped, dataKey, fileBound(fileId, keyId));
+}
+
+function wrap(key: Buffer, by: Buffer, bound: Buffer): Buffer {
+  const nonce = randomBytes(NONCE_SIZE);
+  const cipher = createCipheriv(ALGORITHM, by, nonce).setAAD(bound);
+  return Buffer.concat([nonce, cipher.update(key), cipher.final(), cipher.getAuthTag()]);
+}
+
+function unwrap(wrapped: Buffer, by: Buffer, bound: Buffer): Buffer {
   const end = wrapped.length - TAG_SIZE;
-  const decipher = createDecipheriv(ALGORITHM, masterKey, wrapped.subarray(0, NONCE_SIZE));
-  decipher.setAAD(wrapBound(bucket, epoch));
+  const decipher = createDecipheriv(ALGORITHM, by, wrapped.subarray(0, NONCE_SIZE));
+  decipher.setAAD(bound);
   decipher.setAuthTag(wrapped.subarray(end));
   return Buffer.concat([decipher.update(wrapped.subarray(NONCE_SIZE, end)), decipher.final()]);
 }
 
 function wrapBound(bucket: number, epoch: number): Buffer {
   return Buffer.from(`data key ${bucket}/${epoch}`);
+}
+
+function fileBound(fileId: Buffer, keyId: number): Buffer {
+  return Buffer.from(`file key ${fileId.toString('hex')}/${keyId}`);
 }
 
 function boundBytes(bound: Bound, keyId: number): Buffer {

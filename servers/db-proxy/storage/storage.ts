@@ -4,6 +4,7 @@ import { type CallResult, Soft } from '../../../common/redis.js';
 import type { DbProxySettings } from '../settings.js';
 import { AddressFailures } from './address-failures.js';
 import { Append, type AppendCounters } from './append.js';
+import { Blobs } from './blobs.js';
 import { Conversations } from './conversations.js';
 import { DataKeys, requireMasterKey } from './data-keys.js';
 import { openPool } from './database.js';
@@ -91,6 +92,7 @@ export async function openStorage(
     passwords: openPasswords(meta, masterKeys.first.key, settings.addressFailuresMax, redis, watch),
     /** Undefined: there is none in the settings. */
     redis,
+    blobs: new Blobs(meta, keys),
     conversations: new Conversations(shards, messages, groups, lists),
     outbox,
     shards,

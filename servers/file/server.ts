@@ -1,0 +1,48 @@
+import { LinkGroup } from '../../common/net/link-group.js';
+import { commandTable } from '../../common/server/command-table.js';
+import type { Running, Surroundings } from '../../common/server/lifecycle.js';
+import { FolderDriver } from './blobs/folder.js';
+import { Register } from './blobs/register.js';
+import { BlobStore } from './blobs/store.js';
+import { openStoreHttp } from './http/server.js';
+import type { FileSettings } from './settings.js';
+
+/**
+ * The file server: keeps files and pictures, and carries them from user to user.
+ *
+ *   http/    the store: pictures and files by HTTP
+ *   blobs/   files at rest: sealed in chunks, uploads that go on after a restart; keys and names are with the db-proxies
+ */
+export async function startFileServer(settings: FileSettings, { name, log, metrics }: Surroundings): Promise<Running> {
+  const dbProxies = new LinkGroup({
+    self: { role: 'file', name },
+    secret: settings.clusterSecret,
+    log,
+    askTimeoutMs: settings.askTimeoutMs,
+    role: 'db-proxy',
+    addresses: settings.dbProxies,
+    asksMax: settings.asksMax,
+    hears: commandTable<never, never>([]),
+    ctx: undefined as never,
+  });
+  const driver = new FolderDriver(settings.folder, settings.freeMin);
+  await driver.check().catch((error: unknown) => {
+    dbProxies.close();
+    throw error;
+  });
+  const register = new Register(dbProxies, name, {});
+  const blobs = new BlobStore(register, driver, log);
+  metrics.gauge('db_proxy_asks_open', 'Questions to db-proxies without an answer so far', () => dbProxies.openAsks);
+  const http = await openStoreHttp({ blobs, log }, settings).catch((error: unknown) => {
+    dbProxies.close();
+    throw error;
+  });
+  return {
+    ports: { store: http.port },
+    notReady: () => (dbProxies.open ? undefined : 'no db-proxy'),
+    async close() {
+      http.close();
+      dbProxies.close();
+    },
+  };
+}
