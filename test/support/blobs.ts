@@ -52,10 +52,9 @@ export function sha256(bytes: Uint8Array): string {
 
 /** In pieces of odd sizes, as networks give them; fails after `cutAt` bytes when that is given. */
 export async function* inPieces(bytes: Buffer, pieceSize = 10_007, cutAt = Infinity): AsyncIterable<Buffer> {
-  for (let at = 0; at < bytes.length; at += pieceSize) {
-    if (at >= cutAt) throw new Error('the connection was cut');
-    yield bytes.subarray(at, Math.min(at + pieceSize, cutAt));
-  }
+  const end = Math.min(bytes.length, cutAt);
+  for (let at = 0; at < end; at += pieceSize) yield bytes.subarray(at, Math.min(at + pieceSize, end));
+  if (end < bytes.length) throw new Error('the connection was cut');
 }
 
 export async function contentOf(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
