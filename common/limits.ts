@@ -13,21 +13,30 @@ export const LINK_FRAME_SIZE_MAX = 64 * 1024 * 1024;
 export const ANDROID_FRAME_SIZE_MAX = 380 * 1024;
 /** One message's payload: encrypted text or voice. */
 export const MESSAGE_SIZE_MAX = 128 * 1024;
+/** What clients tell each other in passing: some words of JSON. */
+export const P2P_SIZE_MAX = 16 * 1024;
 
 /** Names, passwords (hex of an MD5 is 32 characters), versions: longest accepted, in characters. */
 export const USER_NAME_LENGTH_MAX = 64;
 export const PASSWORD_LENGTH_MAX = 128;
-export const DEVICE_TOKEN_LENGTH_MAX = 4096;
+export const CLIENT_VERSION_LENGTH_MAX = 64;
+
+/** Texts that are kept: longest accepted, in bytes. */
+export const DEVICE_TOKEN_SIZE_MAX = 2048;
 export const SIGNATURE_SIZE_MAX = 128;
 export const AVATAR_URL_SIZE_MAX = 1024;
 export const GROUP_NAME_SIZE_MAX = 256;
-export const CLIENT_VERSION_LENGTH_MAX = 64;
 
 /** Lists in requests and answers, in entries. */
 export const HISTORY_PAGE_MAX = 200;
 export const MESSAGES_BY_ID_MAX = 100;
+/** Ids of messages in one request: the largest ones are looked up. Many of them may not exist. */
+export const MESSAGE_IDS_ASKED_MAX = 1000;
 export const RECENT_SESSIONS_MAX = 100;
 export const USERS_ASKED_MAX = 1000;
+/** Presence is two numbers a user, so that a whole company may be asked for at once. */
+export const USERS_STATUS_ASKED_MAX = 20_000;
+export const GROUPS_ASKED_MAX = 1000;
 export const GROUP_MEMBERS_MAX = 2000;
 
 /** What an uploader may call his file, in characters; longer names lose their middle. */

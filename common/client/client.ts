@@ -324,7 +324,7 @@ export class Client extends EventEmitter<ClientEvents> {
     return msgList.map((each) => storedMessage(sessionType, sessionId, each));
   }
 
-  /** These messages, newest first; ids that do not exist are left out. At most 100 are looked up. */
+  /** These messages, newest first, at most 100; ids that do not exist are left out. */
   async messagesById(
     sessionType: SessionType,
     sessionId: number,

@@ -24,6 +24,7 @@ export const fromMsgServers = commandTable<DbProxyContext, Peer>([
   answer(buddy.departments, buddies.departments),
   answer(buddy.recentSessions, buddies.recentSessions),
   answer(buddy.removeSession, buddies.removeSession),
+  answer(cluster.removedSessions, buddies.removedSessions),
   answer(buddy.changeSignature, buddies.changeSignature),
   answer(buddy.changeAvatar, buddies.changeAvatar),
 

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { redisUrl } from '../../common/redis.js';
 import {
   commonSettings,
@@ -9,6 +10,7 @@ import {
   secret,
   text,
 } from '../../common/settings.js';
+import { isTimeZone } from './storage/quiet-hours.js';
 
 export const dbProxySettings = {
   ...commonSettings,
@@ -38,6 +40,14 @@ export const dbProxySettings = {
     'failed log-ins from one address within ten minutes, over all names; a further one has the address refused until they are over. Loopback never is; 0 for any number, as when all clients come through one proxy',
     0,
   ),
+  timeZone: {
+    ...text(
+      Intl.DateTimeFormat().resolvedOptions().timeZone,
+      'where it has to be night (22:00 to 07:00) for those who want no push at night and have no time zone of their own; default: that of the machine',
+    ),
+    is: z.string().refine(isTimeZone, 'no such time zone'),
+    unit: 'IANA time zone',
+  },
 } satisfies Definitions;
 
 export type DbProxySettings = SettingsOf<typeof dbProxySettings>;

@@ -3,6 +3,7 @@ import type { Link } from '../../common/net/link.js';
 import { type Ask, type Command, decodeBody, encodeFrame } from '../../common/pdu/command.js';
 import { buddy, cluster, group, login, message, switchService } from '../../common/pdu/commands.js';
 import { type Frame, withSeq } from '../../common/pdu/header.js';
+import { IM } from '../../common/pdu/pb.js';
 import { commandTable, hear } from '../../common/server/command-table.js';
 import type { Capability } from './capabilities.js';
 import type { MsgContext } from './context.js';
@@ -10,6 +11,7 @@ import * as buddies from './handlers/buddy.js';
 import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
 import * as messages from './handlers/message.js';
+import { inParts } from './parts.js';
 import type { Session } from './session.js';
 
 /** One command of clients. `frame` is only valid until the first await. @throws ImError BAD_REQUEST at once. */
@@ -40,25 +42,27 @@ function here<In, Out, ReplyIn, ReplyOut>(
 
 /**
  * Answered by db-proxy: the request goes there with the session's own user id in it, whatever the client wrote, and
- * the answer's bytes come back to the client as they are. `answered` hears of the answer, `parts` may replace it by
- * several frames, `needs` is what the session must have been granted.
+ * the answer's bytes come back to the client as they are. `asking` may complete the request, `answered` hears of the
+ * answer, `parts` may replace it by several frames, `needs` is what the session must have been granted.
  */
 function proxied<In extends { userId: number }, Out extends In, ReplyIn, ReplyOut>(
   ask: Ask<In, Out, ReplyIn, ReplyOut>,
   options: {
     needs?: Capability;
-    answered?: (ctx: MsgContext, session: Session, reply: Frame, asked: Out) => void;
+    asking?: (session: Session, asked: Out) => void;
+    answered?: (ctx: MsgContext, session: Session, reply: Frame, asked: Out) => Promise<void> | void;
     parts?: (session: Session, reply: Frame) => Buffer[] | undefined;
   } = {},
 ): ClientRow {
   return client(ask, async (ctx, asked, session, seq) => {
     if (options.needs !== undefined && !session.may(options.needs)) return;
     asked.userId = session.userId;
+    options.asking?.(session, asked);
     const reply = await ctx.dbProxies.askBytes(ask, ask.codec.encode(asked).finish(), session.userId);
     const [first, ...further] = options.parts?.(session, reply) ?? [reply.bytes];
     session.send(answering(first!, seq));
     for (const part of further) session.send(part);
-    options.answered?.(ctx, session, reply, asked);
+    await options.answered?.(ctx, session, reply, asked);
   });
 }
 
@@ -69,6 +73,12 @@ function answering(frame: Buffer, seq: number): Buffer {
   return bytes;
 }
 
+/** What changed in the directory: db-proxy knows how each kind of client asks for it. */
+function withClientType(session: Session, asked: { clientType?: IM.BaseDefine.ClientType | undefined }): void {
+  asked.clientType = session.clientType;
+}
+
+const { UserInfo, DepartInfo, UnreadInfo, GroupInfo } = IM.BaseDefine;
 const removeSession = proxied(buddy.removeSession, { answered: buddies.sessionRemoved });
 
 export const fromClients: ReadonlyMap<number, ClientRow> = tableOf([
@@ -79,10 +89,13 @@ export const fromClients: ReadonlyMap<number, ClientRow> = tableOf([
   proxied(login.setPushShield),
   proxied(login.getPushShield),
 
-  proxied(buddy.allUsers, { parts: buddies.userListParts }),
-  proxied(buddy.usersInfo),
-  proxied(buddy.departments),
-  proxied(buddy.recentSessions),
+  proxied(buddy.allUsers, { asking: withClientType, parts: inParts(buddy.allUsers.reply, 'userList', UserInfo) }),
+  proxied(buddy.usersInfo, { parts: inParts(buddy.usersInfo.reply, 'userInfoList', UserInfo) }),
+  proxied(buddy.departments, {
+    asking: withClientType,
+    parts: inParts(buddy.departments.reply, 'deptList', DepartInfo),
+  }),
+  proxied(buddy.recentSessions, { answered: buddies.removedMeanwhile }),
   removeSession,
   // iOS sends the request under the number of the answer.
   { ...removeSession, command: { ...removeSession.command, id: buddy.removeSession.reply.id } },
@@ -94,14 +107,14 @@ export const fromClients: ReadonlyMap<number, ClientRow> = tableOf([
   client(message.ack, messages.received),
   client(message.readAck, messages.read),
   here(message.time, messages.time),
-  proxied(message.unreadCount),
+  proxied(message.unreadCount, { parts: inParts(message.unreadCount.reply, 'unreadinfoList', UnreadInfo) }),
   proxied(message.list),
   proxied(message.latestId),
   proxied(message.byId),
   proxied(message.sync, { needs: 'sync1' }),
 
   proxied(group.normalList),
-  proxied(group.info),
+  proxied(group.info, { parts: inParts(group.info.reply, 'groupInfoList', GroupInfo) }),
   proxied(group.create, { answered: groups.created }),
   proxied(group.changeMember, { answered: groups.changed }),
   proxied(group.shield),

@@ -31,6 +31,8 @@ export interface Identity {
   readonly userId: number;
   readonly clientType: IM.BaseDefine.ClientType;
   readonly clientVersion: string;
+  /** Of two sessions of a device class the one with the smaller number is the older, whatever the clocks say. */
+  readonly loginNumber: number;
   /** What it asked for and was granted beyond the stock protocol; see capabilities.ts. */
   readonly capabilities: ReadonlySet<Capability>;
 }
@@ -43,7 +45,7 @@ export class Session implements ConnectionOwner {
   #identity: Identity | undefined;
   /** What came between being online and being told so. */
   #held: Buffer[] | undefined;
-  /** Wall-clock ms of the log-in, by which of two sessions of a device class the older one is known. */
+  /** Wall-clock ms of the log-in. */
   beganMs = 0;
   /** Monotonic ms of the connecting. */
   readonly connectedMs = performance.now();
@@ -76,6 +78,9 @@ export class Session implements ConnectionOwner {
   }
   get clientType(): IM.BaseDefine.ClientType {
     return this.#identity!.clientType;
+  }
+  get loginNumber(): number {
+    return this.#identity?.loginNumber ?? 0;
   }
   /** Whether the client asked for this and may be sent what belongs to it. */
   may(capability: Capability): boolean {

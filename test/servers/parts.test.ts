@@ -311,7 +311,7 @@ class Client {
       closed: (_session, reason) => this.reasons.push(reason),
     });
     this.session.verify();
-    const identity = { userId, clientType, clientVersion: '', capabilities: new Set<never>() };
+    const identity = { userId, clientType, clientVersion: '', loginNumber: 1, capabilities: new Set<never>() };
     this.session.begin(identity, 1);
     if (isWelcome) this.session.welcome(ANSWER);
     this.got.length = 0;

@@ -1,5 +1,5 @@
 import { isGroupId, isUserId } from '../../common/conversation.js';
-import { DEVICE_TOKEN_LENGTH_MAX, GROUP_NAME_SIZE_MAX, USER_NAME_LENGTH_MAX } from '../../common/limits.js';
+import { DEVICE_TOKEN_SIZE_MAX, GROUP_NAME_SIZE_MAX, USER_NAME_LENGTH_MAX } from '../../common/limits.js';
 import { IM } from '../../common/pdu/pb.js';
 import { FIXED, TEMPORARY } from '../../servers/db-proxy/storage/groups.js';
 import type {
@@ -239,7 +239,7 @@ function tokenOf(userId: number, value: string | undefined, tally: Tally): Impor
   if (value === undefined) return [];
   const [, client = '', token = ''] = /^(\w+):(.+)$/s.exec(value) ?? [];
   const clientType = CLIENTS[client];
-  if (clientType !== undefined && token.length <= DEVICE_TOKEN_LENGTH_MAX && !token.includes('\0'))
+  if (clientType !== undefined && token.length <= DEVICE_TOKEN_SIZE_MAX && !token.includes('\0'))
     return [{ user_id: userId, client_type: clientType, token }];
   tally.add('token-refused', `user ${userId}: "${value.slice(0, 12)}…"`);
   return [];

@@ -951,6 +951,7 @@ export namespace IM {
             userId: number;
             latestUpdateTime: number;
             attachData?: Uint8Array | undefined;
+            clientType?: IM.BaseDefine.ClientType | undefined;
             static encode(message: IM.Buddy.IMAllUserReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMAllUserReq;
         }
@@ -960,6 +961,7 @@ export namespace IM {
                 userId: number;
                 latestUpdateTime: number;
                 attachData?: Uint8Array | undefined;
+                clientType?: IM.BaseDefine.ClientType | undefined;
             }
         }
 
@@ -1087,6 +1089,7 @@ export namespace IM {
             userId: number;
             latestUpdateTime: number;
             attachData?: Uint8Array | undefined;
+            clientType?: IM.BaseDefine.ClientType | undefined;
             static encode(message: IM.Buddy.IMDepartmentReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMDepartmentReq;
         }
@@ -1096,6 +1099,7 @@ export namespace IM {
                 userId: number;
                 latestUpdateTime: number;
                 attachData?: Uint8Array | undefined;
+                clientType?: IM.BaseDefine.ClientType | undefined;
             }
         }
 
@@ -1457,6 +1461,49 @@ export namespace IM {
             }
         }
 
+        class IMRemovedSessionsReq {
+            constructor(properties?: IM.Cluster.IMRemovedSessionsReq.$Properties);
+            userId: number;
+            sinceMs: number;
+            static encode(message: IM.Cluster.IMRemovedSessionsReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMRemovedSessionsReq;
+        }
+
+        namespace IMRemovedSessionsReq {
+            interface $Properties {
+                userId: number;
+                sinceMs: number;
+            }
+        }
+
+        class IMRemovedSessionsRsp {
+            constructor(properties?: IM.Cluster.IMRemovedSessionsRsp.$Properties);
+            sessionList: IM.Cluster.RemovedSession[];
+            static encode(message: IM.Cluster.IMRemovedSessionsRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMRemovedSessionsRsp;
+        }
+
+        namespace IMRemovedSessionsRsp {
+            interface $Properties {
+                sessionList?: readonly IM.Cluster.RemovedSession.$Properties[] | undefined;
+            }
+        }
+
+        class RemovedSession {
+            constructor(properties?: IM.Cluster.RemovedSession.$Properties);
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            static encode(message: IM.Cluster.RemovedSession.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.RemovedSession;
+        }
+
+        namespace RemovedSession {
+            interface $Properties {
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+            }
+        }
+
         class IMInterest {
             constructor(properties?: IM.Cluster.IMInterest.$Properties);
             reset: boolean;
@@ -1522,8 +1569,7 @@ export namespace IM {
             userId: number;
             clientType: IM.BaseDefine.ClientType;
             reason: IM.BaseDefine.KickReasonType;
-            beganMs: number;
-            server: string;
+            loginNumber?: number | undefined;
             static encode(message: IM.Cluster.IMKickOlder.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMKickOlder;
         }
@@ -1533,8 +1579,7 @@ export namespace IM {
                 userId: number;
                 clientType: IM.BaseDefine.ClientType;
                 reason: IM.BaseDefine.KickReasonType;
-                beganMs: number;
-                server: string;
+                loginNumber?: number | undefined;
             }
         }
 
@@ -2716,6 +2761,7 @@ export namespace IM {
             resultString?: string | undefined;
             userInfo?: IM.BaseDefine.UserInfo | undefined;
             attachData?: Uint8Array | undefined;
+            loginNumber?: number | undefined;
             static encode(message: IM.Server.IMValidateRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMValidateRsp;
         }
@@ -2727,6 +2773,7 @@ export namespace IM {
                 resultString?: string | undefined;
                 userInfo?: IM.BaseDefine.UserInfo.$Properties | undefined;
                 attachData?: Uint8Array | undefined;
+                loginNumber?: number | undefined;
             }
         }
 

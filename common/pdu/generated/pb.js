@@ -4497,6 +4497,8 @@ export const IM = $root.IM = (() => {
                 writer.uint32(16).uint32(message.latestUpdateTime);
                 if (message.attachData != null && $Object.hasOwnProperty.call(message, "attachData"))
                     writer.uint32(162).bytes(message.attachData);
+                if (message.clientType != null && $Object.hasOwnProperty.call(message, "clientType"))
+                    writer.uint32(800).int32(message.clientType);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -4510,7 +4512,7 @@ export const IM = $root.IM = (() => {
                     _depth = 0;
                 if (_depth > $Reader.recursionLimit)
                     throw $Error("max depth exceeded");
-                let end, message;
+                let end, message, value;
                 if (length === $undefined)
                     end = reader.len;
                 else {
@@ -4546,6 +4548,18 @@ export const IM = $root.IM = (() => {
                             if (wireType !== 2)
                                 break;
                             message.attachData = reader.bytes();
+                            continue;
+                        }
+                    case 100: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.IM.BaseDefine.ClientType[value] !== $undefined)
+                                message.clientType = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
                             continue;
                         }
                     }
@@ -5312,6 +5326,8 @@ export const IM = $root.IM = (() => {
                 writer.uint32(16).uint32(message.latestUpdateTime);
                 if (message.attachData != null && $Object.hasOwnProperty.call(message, "attachData"))
                     writer.uint32(162).bytes(message.attachData);
+                if (message.clientType != null && $Object.hasOwnProperty.call(message, "clientType"))
+                    writer.uint32(800).int32(message.clientType);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -5325,7 +5341,7 @@ export const IM = $root.IM = (() => {
                     _depth = 0;
                 if (_depth > $Reader.recursionLimit)
                     throw $Error("max depth exceeded");
-                let end, message;
+                let end, message, value;
                 if (length === $undefined)
                     end = reader.len;
                 else {
@@ -5361,6 +5377,18 @@ export const IM = $root.IM = (() => {
                             if (wireType !== 2)
                                 break;
                             message.attachData = reader.bytes();
+                            continue;
+                        }
+                    case 100: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.IM.BaseDefine.ClientType[value] !== $undefined)
+                                message.clientType = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
                             continue;
                         }
                     }
@@ -7512,6 +7540,275 @@ export const IM = $root.IM = (() => {
             return StoredMessage;
         })();
 
+        Cluster.IMRemovedSessionsReq = (function() {
+
+            const IMRemovedSessionsReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMRemovedSessionsReq.prototype.userId = 0;
+            IMRemovedSessionsReq.prototype.sinceMs = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            IMRemovedSessionsReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint32(message.userId);
+                writer.uint32(16).uint64(message.sinceMs);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMRemovedSessionsReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Cluster.IMRemovedSessionsReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.userId = reader.uint32();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.sinceMs = reader.uint64();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "userId"))
+                    throw $util.ProtocolError("missing required 'userId'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "sinceMs"))
+                    throw $util.ProtocolError("missing required 'sinceMs'", { instance: message });
+                return message;
+            };
+
+            return IMRemovedSessionsReq;
+        })();
+
+        Cluster.IMRemovedSessionsRsp = (function() {
+
+            const IMRemovedSessionsRsp = function (properties) {
+                this.sessionList = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMRemovedSessionsRsp.prototype.sessionList = $util.emptyArray;
+
+            IMRemovedSessionsRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.sessionList != null && message.sessionList.length)
+                    for (let i = 0; i < message.sessionList.length; ++i)
+                        $root.IM.Cluster.RemovedSession.encode(message.sessionList[i], writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMRemovedSessionsRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Cluster.IMRemovedSessionsRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.sessionList && message.sessionList.length))
+                                message.sessionList = [];
+                            message.sessionList.push($root.IM.Cluster.RemovedSession.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return IMRemovedSessionsRsp;
+        })();
+
+        Cluster.RemovedSession = (function() {
+
+            const RemovedSession = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            RemovedSession.prototype.sessionType = 1;
+            RemovedSession.prototype.sessionId = 0;
+
+            RemovedSession.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).int32(message.sessionType);
+                writer.uint32(16).uint32(message.sessionId);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            RemovedSession.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Cluster.RemovedSession();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.IM.BaseDefine.SessionType[value] !== $undefined)
+                                message.sessionType = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.sessionId = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "sessionType"))
+                    throw $util.ProtocolError("missing required 'sessionType'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "sessionId"))
+                    throw $util.ProtocolError("missing required 'sessionId'", { instance: message });
+                return message;
+            };
+
+            return RemovedSession;
+        })();
+
         Cluster.IMInterest = (function() {
 
             const IMInterest = function (properties) {
@@ -7890,8 +8187,6 @@ export const IM = $root.IM = (() => {
             IMKickOlder.prototype.userId = 0;
             IMKickOlder.prototype.clientType = 1;
             IMKickOlder.prototype.reason = 1;
-            IMKickOlder.prototype.beganMs = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            IMKickOlder.prototype.server = "";
 
             IMKickOlder.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -7903,8 +8198,8 @@ export const IM = $root.IM = (() => {
                 writer.uint32(8).uint32(message.userId);
                 writer.uint32(16).int32(message.clientType);
                 writer.uint32(24).int32(message.reason);
-                writer.uint32(32).uint64(message.beganMs);
-                writer.uint32(42).string(message.server);
+                if (message.loginNumber != null && $Object.hasOwnProperty.call(message, "loginNumber"))
+                    writer.uint32(48).uint64(message.loginNumber);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -7968,16 +8263,10 @@ export const IM = $root.IM = (() => {
                             }
                             continue;
                         }
-                    case 4: {
+                    case 6: {
                             if (wireType !== 0)
                                 break;
-                            message.beganMs = reader.uint64();
-                            continue;
-                        }
-                    case 5: {
-                            if (wireType !== 2)
-                                break;
-                            message.server = reader.string();
+                            message.loginNumber = reader.uint64();
                             continue;
                         }
                     }
@@ -8000,10 +8289,6 @@ export const IM = $root.IM = (() => {
                     throw $util.ProtocolError("missing required 'clientType'", { instance: message });
                 if (!$Object.hasOwnProperty.call(message, "reason"))
                     throw $util.ProtocolError("missing required 'reason'", { instance: message });
-                if (!$Object.hasOwnProperty.call(message, "beganMs"))
-                    throw $util.ProtocolError("missing required 'beganMs'", { instance: message });
-                if (!$Object.hasOwnProperty.call(message, "server"))
-                    throw $util.ProtocolError("missing required 'server'", { instance: message });
                 return message;
             };
 
@@ -14924,6 +15209,8 @@ export const IM = $root.IM = (() => {
                     $root.IM.BaseDefine.UserInfo.encode(message.userInfo, writer.uint32(34).fork(), _depth + 1).ldelim();
                 if (message.attachData != null && $Object.hasOwnProperty.call(message, "attachData"))
                     writer.uint32(162).bytes(message.attachData);
+                if (message.loginNumber != null && $Object.hasOwnProperty.call(message, "loginNumber"))
+                    writer.uint32(800).uint64(message.loginNumber);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -14985,6 +15272,12 @@ export const IM = $root.IM = (() => {
                             if (wireType !== 2)
                                 break;
                             message.attachData = reader.bytes();
+                            continue;
+                        }
+                    case 100: {
+                            if (wireType !== 0)
+                                break;
+                            message.loginNumber = reader.uint64();
                             continue;
                         }
                     }

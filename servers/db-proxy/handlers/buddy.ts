@@ -8,10 +8,12 @@ import {
 } from '../../../common/limits.js';
 import { IM } from '../../../common/pdu/pb.js';
 import type { DbProxyContext } from '../context.js';
+import type { Directory } from '../storage/devices.js';
+import { hourOf } from '../storage/user-lists.js';
 import type { User } from '../storage/users.js';
-import { conversationOf, preview } from './message.js';
+import { preview, readableOf } from './message.js';
 
-const { SessionType, SessionStatusType } = IM.BaseDefine;
+const { ClientType, SessionType, SessionStatusType } = IM.BaseDefine;
 
 export async function usersInfo(
   ctx: DbProxyContext,
@@ -25,19 +27,51 @@ export async function allUsers(
   ctx: DbProxyContext,
   asked: IM.Buddy.IMAllUserReq,
 ): Promise<IM.Buddy.IMAllUserRsp.$Properties> {
-  const users = await ctx.users.changedSince(asked.latestUpdateTime);
-  const latestUpdateTime = users.reduce((latest, user) => Math.max(latest, user.updated), asked.latestUpdateTime);
-  return { userId: asked.userId, latestUpdateTime, userList: users.map(userInfo) };
+  const users = await changedSince(ctx, 'users', asked, (stamp) => ctx.users.changedSince(stamp));
+  return { userId: asked.userId, latestUpdateTime: latestOf(asked, users), userList: users.map(userInfo) };
+}
+
+interface DirectoryAsked {
+  readonly userId: number;
+  readonly latestUpdateTime: number;
+  readonly clientType?: number | undefined;
+}
+
+/**
+ * Android asks with the time by its own clock at which it last got an answer, so what the last answer had counts as well,
+ * whichever is less. A phone whose last answer is not known is told of everybody once.
+ */
+async function changedSince<Entry extends { readonly updated: number }>(
+  ctx: DbProxyContext,
+  directory: Directory,
+  { userId, latestUpdateTime, clientType }: DirectoryAsked,
+  look: (stamp: number) => Promise<Entry[]>,
+): Promise<Entry[]> {
+  if (clientType !== ClientType.CLIENT_TYPE_ANDROID) return look(latestUpdateTime);
+  const synced = await ctx.devices.synced(userId, directory);
+  const since = Math.min(latestUpdateTime, Math.max(synced, FIRST_STAMP));
+  const changed = await look(since);
+  const now = changed.reduce((latest, each) => Math.max(latest, each.updated), since);
+  if (now !== synced) await ctx.devices.setSynced(userId, directory, now);
+  return changed;
+}
+
+/** Before every change there is, and not 0, which asks for everything as if there were no earlier answer. */
+const FIRST_STAMP = 1;
+
+/** Greater than the one that was asked with if anything changed, or some clients ignore it. */
+function latestOf(asked: DirectoryAsked, changed: readonly { readonly updated: number }[]): number {
+  return changed.reduce((latest, each) => Math.max(latest, each.updated), asked.latestUpdateTime);
 }
 
 export async function departments(
   ctx: DbProxyContext,
   asked: IM.Buddy.IMDepartmentReq,
 ): Promise<IM.Buddy.IMDepartmentRsp.$Properties> {
-  const changed = await ctx.departments.changedSince(asked.latestUpdateTime);
+  const changed = await changedSince(ctx, 'departments', asked, (stamp) => ctx.departments.changedSince(stamp));
   return {
     userId: asked.userId,
-    latestUpdateTime: changed.reduce((latest, each) => Math.max(latest, each.updated), asked.latestUpdateTime),
+    latestUpdateTime: latestOf(asked, changed),
     deptList: changed.map((each) => ({
       deptId: each.id,
       priority: each.priority,
@@ -72,9 +106,20 @@ export async function removeSession(
   asked: IM.Buddy.IMRemoveSessionReq,
 ): Promise<IM.Buddy.IMRemoveSessionRsp.$Properties> {
   const { userId, sessionType, sessionId } = asked;
-  const id = conversationOf(userId, sessionType, sessionId);
-  const removed = id !== undefined && (await ctx.conversations.hide(userId, id));
+  const readable = await readableOf(ctx, userId, sessionType, sessionId);
+  const removed = readable !== undefined && (await ctx.conversations.hide(userId, readable.id));
   return { userId, resultCode: removed ? 0 : 1, sessionType, sessionId };
+}
+
+/** What is not on the list of a user any more, for a device that was away when it was taken off. */
+export async function removedSessions(
+  ctx: DbProxyContext,
+  asked: IM.Cluster.IMRemovedSessionsReq,
+): Promise<IM.Cluster.IMRemovedSessionsRsp.$Properties> {
+  const from = { hour: hourOf(asked.sinceMs), after: undefined };
+  const { conversations } = await ctx.conversations.changed(asked.userId, from, RECENT_SESSIONS_MAX);
+  const removed = conversations.filter((each) => each.removed);
+  return { sessionList: removed.map((each) => sessionOf(asked.userId, each.id)) };
 }
 
 export async function changeSignature(

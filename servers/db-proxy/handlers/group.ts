@@ -1,5 +1,10 @@
 import { groupConversation, isGroupId, isUserId } from '../../../common/conversation.js';
-import { AVATAR_URL_SIZE_MAX, GROUP_MEMBERS_MAX, GROUP_NAME_SIZE_MAX } from '../../../common/limits.js';
+import {
+  AVATAR_URL_SIZE_MAX,
+  GROUP_MEMBERS_MAX,
+  GROUP_NAME_SIZE_MAX,
+  GROUPS_ASKED_MAX,
+} from '../../../common/limits.js';
 import { IM } from '../../../common/pdu/pb.js';
 import type { DbProxyContext } from '../context.js';
 import { type Group, TEMPORARY } from '../storage/groups.js';
@@ -19,7 +24,8 @@ export async function info(
   ctx: DbProxyContext,
   asked: IM.Group.IMGroupInfoListReq,
 ): Promise<IM.Group.IMGroupInfoListRsp.$Properties> {
-  const known = new Map(asked.groupVersionList.map((each) => [each.groupId, each.version]));
+  const wanted = asked.groupVersionList.slice(0, GROUPS_ASKED_MAX);
+  const known = new Map(wanted.map((each) => [each.groupId, each.version]));
   const groups = await ctx.groups.info(asked.userId, [...known.keys()].filter(isGroupId));
   const newer = groups.filter((group) => group.version > known.get(group.id)!);
   return {
@@ -74,7 +80,7 @@ export async function create(
 
 /**
  * Members of a temporary group add others, the creator of a fixed one does; removing is the creator's, and everybody
- * may leave. Refused, or nothing changed: result 1 and no lists.
+ * may leave but himself: without him nobody could remove anybody. Refused, or nothing changed: result 1 and no lists.
  */
 export async function changeMember(
   ctx: DbProxyContext,
@@ -84,11 +90,15 @@ export async function changeMember(
   const refused = { userId, changeType, resultCode: 1, groupId };
   const group = isGroupId(groupId) ? await ctx.groups.get(groupId) : undefined;
   const wanted = [...new Set(memberIdList)].filter(isUserId);
+  if (wanted.length > GROUP_MEMBERS_MAX) return refused;
   if (group === undefined || !mayChange(group, userId, changeType, wanted)) return refused;
   const changed =
     changeType === GroupModifyType.GROUP_MODIFY_TYPE_ADD
       ? await join(ctx, group, wanted)
-      : await ctx.groups.leave(groupId, wanted);
+      : await ctx.groups.leave(
+          groupId,
+          wanted.filter((id) => id !== group.creatorId),
+        );
   if (changed.length === 0) return refused;
   await ctx.conversations.touch(changed, groupConversation(groupId));
   const after = await ctx.groups.get(groupId);
@@ -101,9 +111,10 @@ function mayChange(
   changeType: IM.BaseDefine.GroupModifyType,
   wanted: readonly number[],
 ): boolean {
-  const isCreator = group.creatorId === userId;
+  const isMember = group.memberIds.includes(userId);
+  const isCreator = isMember && group.creatorId === userId;
   if (changeType === GroupModifyType.GROUP_MODIFY_TYPE_DEL) return isCreator || wanted.every((id) => id === userId);
-  return group.type === TEMPORARY ? group.memberIds.includes(userId) : isCreator;
+  return group.type === TEMPORARY ? isMember : isCreator;
 }
 
 /** What was written before belongs to those who were there. */

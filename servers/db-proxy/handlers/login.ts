@@ -1,7 +1,7 @@
-import { DEVICE_TOKEN_LENGTH_MAX, PASSWORD_LENGTH_MAX, USER_NAME_LENGTH_MAX } from '../../../common/limits.js';
+import { DEVICE_TOKEN_SIZE_MAX, PASSWORD_LENGTH_MAX, USER_NAME_LENGTH_MAX } from '../../../common/limits.js';
 import type { IM } from '../../../common/pdu/pb.js';
 import type { DbProxyContext } from '../context.js';
-import { userInfo } from './buddy.js';
+import { canBeKept, userInfo } from './buddy.js';
 
 /** Results and texts as TeamTalk clients know them. */
 const TEXT = { ok: '成功', wrong: '用户名/密码错误', locked: '用户名/密码错误次数太多' } as const;
@@ -17,8 +17,10 @@ export async function validate(
   if (tooLong || userName.includes('\0')) return { userName, resultCode: CODE.wrong, resultString: TEXT.wrong };
   const result = await ctx.passwords.check(userName, password, asked.clientAddress ?? '');
   if (!result.ok) return { userName, resultCode: CODE[result.why], resultString: TEXT[result.why] };
-  const [user] = await ctx.users.byIds([result.userId]);
-  return { userName, resultCode: 0, resultString: TEXT.ok, userInfo: userInfo(user!) };
+  const entered = await ctx.users.enter(result.userId);
+  if (entered === undefined) return { userName, resultCode: CODE.wrong, resultString: TEXT.wrong };
+  const { user, loginNumber } = entered;
+  return { userName, resultCode: 0, resultString: TEXT.ok, userInfo: userInfo(user), loginNumber };
 }
 
 export async function getPushShield(
@@ -46,7 +48,7 @@ export async function deviceToken(
   asked: IM.Login.IMDeviceTokenReq,
 ): Promise<IM.Login.IMDeviceTokenRsp.$Properties> {
   const { userId, deviceToken: token, clientType } = asked;
-  if (clientType !== undefined && token.length <= DEVICE_TOKEN_LENGTH_MAX)
+  if (clientType !== undefined && canBeKept(token, DEVICE_TOKEN_SIZE_MAX))
     await ctx.devices.setToken(userId, clientType, token);
   return { userId };
 }

@@ -8,7 +8,12 @@ import {
   singleConversation,
 } from '../../../common/conversation.js';
 import { ImError } from '../../../common/errors.js';
-import { HISTORY_PAGE_MAX, MESSAGE_SIZE_MAX, MESSAGES_BY_ID_MAX } from '../../../common/limits.js';
+import {
+  HISTORY_PAGE_MAX,
+  MESSAGE_IDS_ASKED_MAX,
+  MESSAGE_SIZE_MAX,
+  MESSAGES_BY_ID_MAX,
+} from '../../../common/limits.js';
 import { IM } from '../../../common/pdu/pb.js';
 import { decryptText, encryptText } from '../../../common/text-cipher.js';
 import type { DbProxyContext } from '../context.js';
@@ -109,7 +114,8 @@ export async function byId(
 ): Promise<IM.Message.IMGetMsgByIdRsp.$Properties> {
   const { userId, sessionType, sessionId } = asked;
   const readable = await readableOf(ctx, userId, sessionType, sessionId);
-  const ids = asked.msgIdList.filter((id) => id > 0 && id <= MSG_ID_MAX);
+  const exist = asked.msgIdList.filter((id) => id > 0 && id <= MSG_ID_MAX);
+  const ids = [...new Set(exist)].sort((a, b) => b - a).slice(0, MESSAGE_IDS_ASKED_MAX);
   const found =
     readable === undefined ? [] : await ctx.messages.byIds(readable.id, ids, readable.after, MESSAGES_BY_ID_MAX);
   return { userId, sessionType, sessionId, msgList: fitting(found).map(msgInfo) };
@@ -162,7 +168,7 @@ function clampId(id: number): number {
 }
 
 /** The part of a conversation that this user may read: group members only, and only from their joining on. */
-async function readableOf(
+export async function readableOf(
   ctx: DbProxyContext,
   userId: number,
   type: number,

@@ -20,6 +20,7 @@ import { Messages, type ReadCounters } from './messages.js';
 import { migrate } from './migrations.js';
 import { Outbox } from './outbox.js';
 import { type DecidedBy, Passwords } from './passwords.js';
+import { QuietHours } from './quiet-hours.js';
 import { RedisKeys } from './redis-keys.js';
 import { Shards } from './shards.js';
 import { UserLists } from './user-lists.js';
@@ -39,6 +40,7 @@ export type StorageSettings = Pick<
   | 'redis'
   | 'redisTimeoutMs'
   | 'addressFailuresMax'
+  | 'timeZone'
 >;
 
 /** Called for every log-in that is decided, and for every call of Redis. */
@@ -89,6 +91,7 @@ export async function openStorage(
     append,
     departments: new Departments(meta),
     devices: new Devices(meta),
+    quietHours: new QuietHours(meta, settings.timeZone),
     passwords: openPasswords(meta, masterKeys.first.key, settings.addressFailuresMax, redis, watch),
     /** Undefined: there is none in the settings. */
     redis,

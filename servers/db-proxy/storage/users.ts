@@ -75,7 +75,19 @@ export class Users {
     return rows.map(userOf);
   }
 
-  /** Changed at `stamp` or after it; 0 means everybody who has not left. */
+  /** Who has just been let in, and a number that is greater than that of every log-in before. */
+  async enter(id: number): Promise<{ user: User; loginNumber: number } | undefined> {
+    const { rows } = await this.#meta.query<UserRow & { login_number: bigint }>({
+      name: 'user-enters',
+      text: `select ${COLUMNS}, nextval('meta.login_number') as login_number from meta.users where id = $1`,
+      values: [id],
+    });
+    if (rows[0] === undefined) return undefined;
+    const { login_number: loginNumber, ...row } = rows[0];
+    return { user: userOf(row), loginNumber: Number(loginNumber) };
+  }
+
+  /** Changed after `stamp`, those who have left included; 0 means everybody who has not left. */
   async changedSince(stamp: number): Promise<User[]> {
     const everybody = {
       name: 'users-all',

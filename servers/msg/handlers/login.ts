@@ -32,7 +32,7 @@ export async function enter(ctx: MsgContext, asked: IM.Login.IMLoginReq, session
     if (verdict.resultCode !== 0 || verdict.userInfo === undefined) {
       return refuse(ctx, session, seq, ResultType.REFUSE_REASON_DB_VALIDATE_FAILED, verdict.resultString ?? '');
     }
-    await begin(ctx, session, asked, verdict.userInfo, seq);
+    await begin(ctx, session, asked, { userInfo: verdict.userInfo, loginNumber: verdict.loginNumber ?? 0 }, seq);
   } catch (error) {
     if (!(error instanceof ImError)) throw error;
     ctx.log.warn({ error: error.message, address: session.connection.address }, 'log-in not decided');
@@ -44,28 +44,23 @@ async function begin(
   ctx: MsgContext,
   session: Session,
   asked: IM.Login.IMLoginReq,
-  userInfo: IM.BaseDefine.UserInfo,
+  { userInfo, loginNumber }: { userInfo: IM.BaseDefine.UserInfo; loginNumber: number },
   seq: number,
 ): Promise<void> {
   if (session.state !== 'verifying') return; // gone while we were asking
   const { userId } = userInfo;
   const { clientType } = asked;
   const capabilities = grantedOf(asked.capabilities);
-  session.begin({ userId, clientType, clientVersion: asked.clientVersion ?? '', capabilities }, ctx.clock.nowMs());
+  const clientVersion = asked.clientVersion ?? '';
+  session.begin({ userId, clientType, clientVersion, loginNumber, capabilities }, ctx.clock.nowMs());
   await ctx.routes.begin(ctx.sessions.add(session));
   // Asked only now: a change of members from here on reaches us as an event, one before is in the answer.
   const { groupIdList } = await ctx.dbProxies.ask(cluster.userGroups, { userId }, userId);
   await ctx.routes.begin({ users: [], groups: ctx.sessions.addGroups(session, groupIdList) });
-  if (!session.online) return;
   // Only now, in one go with its presence: the user does not seem to be gone in between.
   kickOlder(ctx, session);
-  ctx.routes.tell(cluster.kickOlder, {
-    userId,
-    clientType,
-    reason: KickReasonType.KICK_REASON_DUPLICATE_USER,
-    beganMs: session.beganMs,
-    server: ctx.name,
-  });
+  if (!session.online) return;
+  tellNewer(ctx, session);
   const result: IM.Login.IMLoginRes.$Properties = {
     serverTime: seconds(ctx.clock.nowMs()),
     resultCode: ResultType.REFUSE_REASON_NONE,
@@ -103,21 +98,30 @@ function refuse(
   ctx.counters.logins.inc({ result: ResultType[resultCode] ?? 'refused' });
 }
 
-/** One session per user and device class: whoever was here before has to go. */
+/** One session per user and device class: whoever was here before has to go, even if that is this one. */
 function kickOlder(ctx: MsgContext, session: Session): void {
-  for (const other of ctx.sessions.ofUser(session.userId)) {
-    if (other === session) return; // those behind it began later
-    if (other.deviceClass === session.deviceClass) other.kick(KickReasonType.KICK_REASON_DUPLICATE_USER);
-  }
+  const alike = ctx.sessions.ofUser(session.userId).filter((each) => each.deviceClass === session.deviceClass);
+  // One that is only just coming in has its own turn here.
+  const here = alike.filter((each) => each.online && (each === session || each.present));
+  const newest = Math.max(...here.map((each) => each.loginNumber));
+  for (const each of here) if (each.loginNumber < newest) each.kick(KickReasonType.KICK_REASON_DUPLICATE_USER);
 }
 
-/** From route: a session of this user began on another msg server, or a phone puts the PC offline. */
+function tellNewer(ctx: MsgContext, { userId, clientType, loginNumber }: Session): void {
+  const reason = KickReasonType.KICK_REASON_DUPLICATE_USER;
+  ctx.routes.tell(cluster.kickOlder, { userId, clientType, reason, loginNumber });
+}
+
+/**
+ * From route: a session of this user began on another msg server, or a phone puts the PC offline. Of two that begin at
+ * once, the newer may be told of before route knows that the older is anywhere; so the newer is told of once more.
+ */
 export function kickedElsewhere(ctx: MsgContext, told: IM.Cluster.IMKickOlder): void {
+  const below = told.loginNumber ?? Number.POSITIVE_INFINITY;
   for (const session of ctx.sessions.ofUser(told.userId)) {
     if (session.deviceClass !== classOf(told.clientType)) continue;
-    // Of two that began in the same millisecond on two servers, the same one has to go on both.
-    const older = session.beganMs < told.beganMs || (session.beganMs === told.beganMs && ctx.name < told.server);
-    if (older) session.kick(told.reason);
+    if (session.loginNumber < below) session.kick(told.reason);
+    else if (session.online && session.present && session.loginNumber > below) tellNewer(ctx, session);
   }
 }
 
@@ -136,8 +140,6 @@ export function kickPc(
     userId,
     clientType: ClientType.CLIENT_TYPE_MAC,
     reason,
-    beganMs: ctx.clock.nowMs() + 1,
-    server: ctx.name,
   });
   return { userId, resultCode: 0 };
 }

@@ -2,7 +2,7 @@ import { v7 as uuidV7 } from 'uuid';
 import { seconds } from '../../../common/clock.js';
 import { bucketOf, groupConversation, isGroupId, isUserId, singleConversation } from '../../../common/conversation.js';
 import { ImError } from '../../../common/errors.js';
-import { MESSAGE_SIZE_MAX } from '../../../common/limits.js';
+import { MESSAGE_SIZE_MAX, P2P_SIZE_MAX } from '../../../common/limits.js';
 import { encodeFrame } from '../../../common/pdu/command.js';
 import { cluster, message, switchService } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
@@ -29,12 +29,8 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   const to = draft.toSessionId;
   const wrong = refusal(draft, session, isGroup);
   if (wrong !== undefined) return refuse(ctx, session, seq, wrong);
-  session.pace ??= new Pace(ctx.sendsPerSecond);
-  const turn = session.pace.turn(performance.now());
-  if (turn !== undefined) {
-    ctx.counters.delayed.inc();
-    await turn;
-  }
+  const turn = turnOf(ctx, session);
+  if (turn !== undefined) await turn;
   const startedMs = ctx.clock.ticksMs();
   const startedWallMs = ctx.clock.nowMs();
   const sendId = sendIdOf(draft, session, seq, startedMs);
@@ -77,6 +73,14 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   });
   if (isGroup) deliverToGroup(ctx, to, stored.msgId, frame, session);
   else deliverToUsers(ctx, [to, session.userId], frame, session, stored.msgId);
+}
+
+/** Undefined: it may say something at once; else a promise for its turn. */
+function turnOf(ctx: MsgContext, session: Session): Promise<void> | undefined {
+  session.pace ??= new Pace(ctx.sendsPerSecond);
+  const turn = session.pace.turn(performance.now());
+  if (turn !== undefined) ctx.counters.delayed.inc();
+  return turn;
 }
 
 /** The client's own, when it may have one; else one of ours, the same for a resend of the same message. */
@@ -202,9 +206,11 @@ export function time(ctx: MsgContext): IM.Message.IMClientTimeRsp.$Properties {
   return { serverTime: seconds(ctx.clock.nowMs()) };
 }
 
-/** Typing, shaking and the like: passed on, never kept. */
-export function p2p(ctx: MsgContext, said: IM.SwitchService.IMP2PCmdMsg, session: Session): void {
-  if (!isUserId(said.toUserId)) return;
+/** Typing, shaking and the like: passed on, never kept. At the pace of messages: it goes to others just as they do. */
+export async function p2p(ctx: MsgContext, said: IM.SwitchService.IMP2PCmdMsg, session: Session): Promise<void> {
+  if (!isUserId(said.toUserId) || Buffer.byteLength(said.cmdMsgData) > P2P_SIZE_MAX) return;
+  const turn = turnOf(ctx, session);
+  if (turn !== undefined) await turn;
   const frame = encodeFrame(switchService.p2p, 0, { ...said, fromUserId: session.userId });
   deliverToUsers(ctx, [...new Set([said.toUserId, session.userId])], frame, session);
 }
