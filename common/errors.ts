@@ -10,6 +10,13 @@ const catalogue = {
   /** The receiver of a message does not exist. */
   NO_SUCH_USER: { retry: false },
   NO_SUCH_GROUP: { retry: false },
+  NO_SUCH_DEPARTMENT: { retry: false },
+  /** Somebody else is called that. */
+  NAME_TAKEN: { retry: false },
+  /** Somebody else has changed it meanwhile. */
+  CONFLICT: { retry: false },
+  /** It still has people or departments in it. */
+  NOT_EMPTY: { retry: false },
   /** The sender is no member of the group. */
   NOT_A_MEMBER: { retry: false },
   /** The same send_id came before with another body. */

@@ -27,6 +27,11 @@ export const SIGNATURE_SIZE_MAX = 128;
 export const AVATAR_URL_SIZE_MAX = 1024;
 export const GROUP_NAME_SIZE_MAX = 256;
 
+export const DEPARTMENT_NAME_LENGTH_MAX = 64;
+/** Nick, domain, phone, e-mail of a user, in characters. */
+export const PROFILE_FIELD_LENGTH_MAX = 128;
+export const SETTING_SIZE_MAX = 256 * 1024;
+
 /** Lists in requests and answers, in entries. */
 export const HISTORY_PAGE_MAX = 200;
 export const MESSAGES_BY_ID_MAX = 100;
@@ -38,6 +43,11 @@ export const USERS_ASKED_MAX = 1000;
 export const USERS_STATUS_ASKED_MAX = 20_000;
 export const GROUPS_ASKED_MAX = 1000;
 export const GROUP_MEMBERS_MAX = 2000;
+/** Rows of a page for the administration, and rows of people in one question when many are brought in. */
+export const ADMIN_PAGE_MAX = 1000;
+export const IMPORT_ROWS_MAX = 500;
+/** Departments in departments. */
+export const DEPARTMENT_DEPTH_MAX = 32;
 
 /** What an uploader may call his file, in characters; longer names lose their middle. */
 export const FILE_NAME_LENGTH_MAX = 255;

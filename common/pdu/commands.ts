@@ -21,7 +21,7 @@ function ask<In, Out, ReplyIn, ReplyOut>(
   return { id, name, codec, reply: command(replyId, replyName, replyCodec) };
 }
 
-const { Login, Buddy, Message, Group, File, SwitchService, Other, Server, Cluster, Blob } = IM;
+const { Login, Buddy, Message, Group, File, SwitchService, Other, Server, Cluster, Blob, Directory } = IM;
 
 export const login = {
   msgServer: ask(0x0101, 'IMMsgServReq', Login.IMMsgServReq, 0x0102, 'IMMsgServRsp', Login.IMMsgServRsp),
@@ -104,6 +104,7 @@ export const buddy = {
     Buddy.IMChangeSignInfoRsp,
   ),
   signatureNotify: command(0x0215, 'IMSignInfoChangedNotify', Buddy.IMSignInfoChangedNotify),
+  directoryNotify: command(0x0280, 'IMDirectoryNotify', Buddy.IMDirectoryNotify),
 };
 
 export const message = {
@@ -245,4 +246,92 @@ export const blob = {
   find: ask(0x0868, 'IMBlobFindReq', Blob.IMBlobFindReq, 0x0869, 'IMBlobFindRsp', Blob.IMBlobFindRsp),
   refer: ask(0x086a, 'IMBlobReferReq', Blob.IMBlobReferReq, 0x086b, 'IMBlobReferRsp', Blob.IMBlobReferRsp),
   sweep: ask(0x086c, 'IMBlobSweepReq', Blob.IMBlobSweepReq, 0x086d, 'IMBlobSweepRsp', Blob.IMBlobSweepRsp),
+};
+
+export const directory = {
+  people: ask(0x0840, 'IMPeopleReq', Directory.IMPeopleReq, 0x0841, 'IMPeopleRsp', Directory.IMPeopleRsp),
+  changePerson: ask(
+    0x0842,
+    'IMChangePersonReq',
+    Directory.IMChangePersonReq,
+    0x0843,
+    'IMChangePersonRsp',
+    Directory.IMChangePersonRsp,
+  ),
+  importPeople: ask(
+    0x0844,
+    'IMImportPeopleReq',
+    Directory.IMImportPeopleReq,
+    0x0845,
+    'IMImportPeopleRsp',
+    Directory.IMImportPeopleRsp,
+  ),
+  departmentTree: ask(
+    0x0846,
+    'IMDepartmentTreeReq',
+    Directory.IMDepartmentTreeReq,
+    0x0847,
+    'IMDepartmentTreeRsp',
+    Directory.IMDepartmentTreeRsp,
+  ),
+  changeDepartment: ask(
+    0x0848,
+    'IMChangeDepartmentReq',
+    Directory.IMChangeDepartmentReq,
+    0x0849,
+    'IMChangeDepartmentRsp',
+    Directory.IMChangeDepartmentRsp,
+  ),
+  groups: ask(0x084a, 'IMGroupsReq', Directory.IMGroupsReq, 0x084b, 'IMGroupsRsp', Directory.IMGroupsRsp),
+  groupMembers: ask(
+    0x084c,
+    'IMGroupMembersReq',
+    Directory.IMGroupMembersReq,
+    0x084d,
+    'IMGroupMembersRsp',
+    Directory.IMGroupMembersRsp,
+  ),
+  changeGroup: ask(
+    0x084e,
+    'IMChangeGroupReq',
+    Directory.IMChangeGroupReq,
+    0x084f,
+    'IMChangeGroupRsp',
+    Directory.IMChangeGroupRsp,
+  ),
+  endSessions: ask(
+    0x0850,
+    'IMEndSessionsReq',
+    Directory.IMEndSessionsReq,
+    0x0851,
+    'IMEndSessionsRsp',
+    Directory.IMEndSessionsRsp,
+  ),
+  audit: ask(0x0852, 'IMAuditReq', Directory.IMAuditReq, 0x0853, 'IMAuditRsp', Directory.IMAuditRsp),
+  verifyAudit: ask(
+    0x0854,
+    'IMVerifyAuditReq',
+    Directory.IMVerifyAuditReq,
+    0x0855,
+    'IMVerifyAuditRsp',
+    Directory.IMVerifyAuditRsp,
+  ),
+  settings: ask(0x0856, 'IMSettingsReq', Directory.IMSettingsReq, 0x0857, 'IMSettingsRsp', Directory.IMSettingsRsp),
+  changeSetting: ask(
+    0x0858,
+    'IMChangeSettingReq',
+    Directory.IMChangeSettingReq,
+    0x0859,
+    'IMChangeSettingRsp',
+    Directory.IMChangeSettingRsp,
+  ),
+  noteAudit: ask(
+    0x085a,
+    'IMNoteAuditReq',
+    Directory.IMNoteAuditReq,
+    0x085b,
+    'IMNoteAuditRsp',
+    Directory.IMNoteAuditRsp,
+  ),
+  changed: command(0x085c, 'IMDirectoryChanged', Directory.IMDirectoryChanged),
 };

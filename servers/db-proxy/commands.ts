@@ -1,9 +1,10 @@
 import type { Peer } from '../../common/net/peers.js';
-import { blob, buddy, cluster, group, login, message, server } from '../../common/pdu/commands.js';
-import { answer, commandTable } from '../../common/server/command-table.js';
+import { blob, buddy, cluster, directory, group, login, message, server } from '../../common/pdu/commands.js';
+import { answer, commandTable, type Row } from '../../common/server/command-table.js';
 import type { DbProxyContext } from './context.js';
 import * as blobs from './handlers/blob.js';
 import * as buddies from './handlers/buddy.js';
+import * as directories from './handlers/directory.js';
 import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
 import * as messages from './handlers/message.js';
@@ -54,4 +55,28 @@ export const fromFileServers = commandTable<DbProxyContext, Peer>([
   answer(blob.find, blobs.find),
   answer(blob.refer, blobs.refer),
   answer(blob.sweep, blobs.sweep),
+]);
+
+/** Managing people, departments, groups and settings. */
+const administration: readonly Row<DbProxyContext, Peer>[] = [
+  answer(directory.people, directories.people),
+  answer(directory.changePerson, directories.changePerson),
+  answer(directory.importPeople, directories.importPeople),
+  answer(directory.departmentTree, directories.departmentTree),
+  answer(directory.changeDepartment, directories.changeDepartment),
+  answer(directory.groups, directories.groups),
+  answer(directory.groupMembers, directories.groupMembers),
+  answer(directory.changeGroup, directories.changeGroup),
+  answer(directory.endSessions, directories.endSessions),
+  answer(directory.noteAudit, directories.noteAudit),
+  answer(directory.settings, directories.settings),
+];
+
+export const fromHttpMsgServers = commandTable<DbProxyContext, Peer>([...administration]);
+
+export const fromConsoles = commandTable<DbProxyContext, Peer>([
+  ...administration,
+  answer(directory.audit, directories.auditTrail),
+  answer(directory.verifyAudit, directories.verifyAudit),
+  answer(directory.changeSetting, directories.changeSetting),
 ]);

@@ -1,12 +1,18 @@
 import type { Logger } from '../../common/log.js';
+import type { IM } from '../../common/pdu/pb.js';
 import type { Append } from './storage/append.js';
+import type { Audit } from './storage/audit.js';
 import type { Blobs } from './storage/blobs.js';
 import type { Conversations } from './storage/conversations.js';
+import type { DepartmentTree } from './storage/department-tree.js';
 import type { Departments } from './storage/departments.js';
 import type { Devices } from './storage/devices.js';
+import type { GroupAdmin } from './storage/group-admin.js';
 import type { Groups } from './storage/groups.js';
+import type { LiveSettings } from './storage/live-settings.js';
 import type { Messages } from './storage/messages.js';
 import type { Passwords } from './storage/passwords.js';
+import type { People } from './storage/people.js';
 import type { Users } from './storage/users.js';
 
 /** What a handler may reach: storage, and nothing beside it. */
@@ -20,5 +26,13 @@ export interface DbProxyContext {
   readonly messages: Messages;
   readonly conversations: Conversations;
   readonly blobs: Blobs;
+  /** For the administration: audited changes of what users, departments and groups above give clients. */
+  readonly people: People;
+  readonly departmentTree: DepartmentTree;
+  readonly groupAdmin: GroupAdmin;
+  readonly liveSettings: LiveSettings;
+  readonly audit: Audit;
+  /** What the administration has changed: every msg server that is linked hears of it. */
+  tellMsgServers(change: IM.Directory.IMDirectoryChanged.$Properties): void;
   readonly log: Logger;
 }

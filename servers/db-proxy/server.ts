@@ -1,6 +1,7 @@
 import { Peers } from '../../common/net/peers.js';
+import { directory } from '../../common/pdu/commands.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
-import { fromFileServers, fromMsgServers } from './commands.js';
+import { fromConsoles, fromFileServers, fromHttpMsgServers, fromMsgServers } from './commands.js';
 import type { DbProxyContext } from './context.js';
 import type { DbProxySettings } from './settings.js';
 import { openStorage } from './storage/storage.js';
@@ -35,15 +36,26 @@ export async function startDbProxy(settings: DbProxySettings, { name, log, metri
   });
   metrics.gauge('redis_nodes_down', 'Nodes of Redis that are set aside', () => storage.redis?.nodesDown ?? 0);
   metrics.gauge('append_waiting', 'Messages that wait for their commit', () => storage.append.waiting);
-  const ctx: DbProxyContext = { ...storage, log };
-  const peers = await Peers.open({
+  const ctx: DbProxyContext = {
+    ...storage,
+    log,
+    tellMsgServers(change) {
+      for (const peer of peers) if (peer.role === 'msg') peer.tell(directory.changed, change);
+    },
+  };
+  const peers: Peers<DbProxyContext> = await Peers.open({
     self: { role: 'db-proxy', name },
     port: settings.port,
     host: settings.host,
     secret: settings.clusterSecret,
     log,
     ctx,
-    tables: { msg: fromMsgServers, file: fromFileServers },
+    tables: {
+      msg: fromMsgServers,
+      file: fromFileServers,
+      'http-msg': fromHttpMsgServers,
+      admin: fromConsoles,
+    },
   });
   metrics.gauge('asks_running', 'Questions being answered', () => peers.busy);
   return {

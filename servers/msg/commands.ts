@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import type { Link } from '../../common/net/link.js';
 import { type Ask, type Command, decodeBody, encodeFrame } from '../../common/pdu/command.js';
-import { buddy, cluster, group, login, message, switchService } from '../../common/pdu/commands.js';
+import { buddy, cluster, directory, group, login, message, switchService } from '../../common/pdu/commands.js';
 import { type Frame, withSeq } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
 import { commandTable, hear } from '../../common/server/command-table.js';
 import type { Capability } from './capabilities.js';
 import type { MsgContext } from './context.js';
 import * as buddies from './handlers/buddy.js';
+import { directoryChanged } from './handlers/directory.js';
 import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
 import * as messages from './handlers/message.js';
@@ -134,3 +135,5 @@ export const fromRoutes = commandTable<MsgContext, Link>([
   hear(cluster.kickOlder, logins.kickedElsewhere),
   hear(cluster.groupMembersChanged, groups.membersChanged),
 ]);
+
+export const fromDbProxies = commandTable<MsgContext, Link>([hear(directory.changed, directoryChanged)]);

@@ -3,6 +3,7 @@ import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import type { MsgCounters } from './counters.js';
 import type { Deliveries } from './deliveries.js';
+import type { DirectoryNews } from './directory-news.js';
 import type { Reconcile } from './reconcile.js';
 import type { Routes } from './routes.js';
 import type { Sessions } from './sessions.js';
@@ -16,6 +17,7 @@ export interface MsgContext {
   readonly routes: Routes;
   readonly deliveries: Deliveries;
   readonly reconcile: Reconcile;
+  readonly directoryNews: DirectoryNews;
   readonly clock: Clock;
   readonly sendsPerSecond: number;
   readonly counters: MsgCounters;

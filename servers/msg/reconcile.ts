@@ -2,6 +2,7 @@ import { ImError } from '../../common/errors.js';
 import { cluster } from '../../common/pdu/commands.js';
 import type { IM } from '../../common/pdu/pb.js';
 import type { MsgContext } from './context.js';
+import { endSessions } from './handlers/directory.js';
 import { deliverMissed } from './handlers/message.js';
 
 /** Users of one question. */
@@ -69,6 +70,7 @@ export class Reconcile {
           { userIdList, sinceMs, after },
           from,
         );
+        for (const userId of page.leftUserList) endSessions(this.#ctx, userId);
         for (const message of page.messageList) delivered += deliverMissed(this.#ctx, message);
         if (page.next === undefined) break;
         after = page.next;

@@ -5,10 +5,11 @@ import { cluster } from '../../common/pdu/commands.js';
 import { commandTable } from '../../common/server/command-table.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { Clients } from './clients.js';
-import { fromRoutes } from './commands.js';
+import { fromDbProxies, fromRoutes } from './commands.js';
 import type { MsgContext } from './context.js';
 import { msgCounters } from './counters.js';
 import { Deliveries } from './deliveries.js';
+import { DirectoryNews } from './directory-news.js';
 import { Reconcile } from './reconcile.js';
 import { Routes } from './routes.js';
 import { Sessions } from './sessions.js';
@@ -34,6 +35,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
     sendsPerSecond: settings.sendsPerSecond,
     log,
     sessions,
+    directoryNews: new DirectoryNews(sessions),
     counters: msgCounters(metrics),
   } as {
     -readonly [K in keyof MsgContext]: MsgContext[K];
@@ -44,8 +46,11 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
     role: 'db-proxy',
     addresses: settings.dbProxies,
     asksMax: settings.asksMax,
-    hears: silent,
+    hears: fromDbProxies as never,
     ctx: ctx as never,
+    // What it told every msg server meanwhile did not reach this one.
+    opened: () => ctx.reconcile.since(Date.now()),
+    lost: (_link, silentMs) => ctx.reconcile.since(Date.now() - silentMs),
   });
   const routeLinks = new LinkGroup({
     ...common,
@@ -106,6 +111,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
         await new Promise((resolve) => setTimeout(resolve, 20));
       clearInterval(teller);
       ctx.reconcile.close();
+      ctx.directoryNews.close();
       clients.close();
       for (const links of [loginLinks, routeLinks, dbProxies]) links.close();
     },

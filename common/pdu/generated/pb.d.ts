@@ -1187,6 +1187,21 @@ export namespace IM {
                 signInfo: string;
             }
         }
+
+        class IMDirectoryNotify {
+            constructor(properties?: IM.Buddy.IMDirectoryNotify.$Properties);
+            latestUsersTime?: number | undefined;
+            latestDepartmentsTime?: number | undefined;
+            static encode(message: IM.Buddy.IMDirectoryNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMDirectoryNotify;
+        }
+
+        namespace IMDirectoryNotify {
+            interface $Properties {
+                latestUsersTime?: number | undefined;
+                latestDepartmentsTime?: number | undefined;
+            }
+        }
     }
 
     namespace Cluster {
@@ -1381,6 +1396,7 @@ export namespace IM {
         class IMUserGroupsRsp {
             constructor(properties?: IM.Cluster.IMUserGroupsRsp.$Properties);
             groupIdList: number[];
+            left?: boolean | undefined;
             static encode(message: IM.Cluster.IMUserGroupsRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMUserGroupsRsp;
         }
@@ -1388,6 +1404,7 @@ export namespace IM {
         namespace IMUserGroupsRsp {
             interface $Properties {
                 groupIdList?: readonly number[] | undefined;
+                left?: boolean | undefined;
             }
         }
 
@@ -1427,6 +1444,7 @@ export namespace IM {
             constructor(properties?: IM.Cluster.IMMissedRsp.$Properties);
             messageList: IM.Cluster.StoredMessage[];
             next?: IM.Cluster.MissedPlace | undefined;
+            leftUserList: number[];
             static encode(message: IM.Cluster.IMMissedRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMissedRsp;
         }
@@ -1435,6 +1453,7 @@ export namespace IM {
             interface $Properties {
                 messageList?: readonly IM.Cluster.StoredMessage.$Properties[] | undefined;
                 next?: IM.Cluster.MissedPlace.$Properties | undefined;
+                leftUserList?: readonly number[] | undefined;
             }
         }
 
@@ -1612,6 +1631,754 @@ export namespace IM {
         namespace IMDisturbed {
             interface $Properties {
                 sinceMs: number;
+            }
+        }
+    }
+
+    namespace Directory {
+
+        class Actor {
+            constructor(properties?: IM.Directory.Actor.$Properties);
+            kind: string;
+            name: string;
+            address?: string | undefined;
+            static encode(message: IM.Directory.Actor.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.Actor;
+        }
+
+        namespace Actor {
+            interface $Properties {
+                kind: string;
+                name: string;
+                address?: string | undefined;
+            }
+        }
+
+        class Person {
+            constructor(properties?: IM.Directory.Person.$Properties);
+            userId: number;
+            name: string;
+            nick: string;
+            domain: string;
+            sex: number;
+            phone: string;
+            email: string;
+            avatar: string;
+            departmentId: number;
+            status: number;
+            signInfo: string;
+            version: number;
+            createdS: number;
+            static encode(message: IM.Directory.Person.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.Person;
+        }
+
+        namespace Person {
+            interface $Properties {
+                userId: number;
+                name: string;
+                nick: string;
+                domain: string;
+                sex: number;
+                phone: string;
+                email: string;
+                avatar: string;
+                departmentId: number;
+                status: number;
+                signInfo: string;
+                version: number;
+                createdS: number;
+            }
+        }
+
+        class IMPeopleReq {
+            constructor(properties?: IM.Directory.IMPeopleReq.$Properties);
+            search?: string | undefined;
+            departmentId?: number | undefined;
+            statusList: number[];
+            byName?: boolean | undefined;
+            after?: string | undefined;
+            limit: number;
+            count?: boolean | undefined;
+            userIdList: number[];
+            name?: string | undefined;
+            static encode(message: IM.Directory.IMPeopleReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMPeopleReq;
+        }
+
+        namespace IMPeopleReq {
+            interface $Properties {
+                search?: string | undefined;
+                departmentId?: number | undefined;
+                statusList?: readonly number[] | undefined;
+                byName?: boolean | undefined;
+                after?: string | undefined;
+                limit: number;
+                count?: boolean | undefined;
+                userIdList?: readonly number[] | undefined;
+                name?: string | undefined;
+            }
+        }
+
+        class IMPeopleRsp {
+            constructor(properties?: IM.Directory.IMPeopleRsp.$Properties);
+            personList: IM.Directory.Person[];
+            next?: string | undefined;
+            total?: number | undefined;
+            static encode(message: IM.Directory.IMPeopleRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMPeopleRsp;
+        }
+
+        namespace IMPeopleRsp {
+            interface $Properties {
+                personList?: readonly IM.Directory.Person.$Properties[] | undefined;
+                next?: string | undefined;
+                total?: number | undefined;
+            }
+        }
+
+        class PersonFields {
+            constructor(properties?: IM.Directory.PersonFields.$Properties);
+            name?: string | undefined;
+            nick?: string | undefined;
+            domain?: string | undefined;
+            sex?: number | undefined;
+            phone?: string | undefined;
+            email?: string | undefined;
+            avatar?: string | undefined;
+            departmentId?: number | undefined;
+            status?: number | undefined;
+            signInfo?: string | undefined;
+            passwordMd5?: string | undefined;
+            static encode(message: IM.Directory.PersonFields.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.PersonFields;
+        }
+
+        namespace PersonFields {
+            interface $Properties {
+                name?: string | undefined;
+                nick?: string | undefined;
+                domain?: string | undefined;
+                sex?: number | undefined;
+                phone?: string | undefined;
+                email?: string | undefined;
+                avatar?: string | undefined;
+                departmentId?: number | undefined;
+                status?: number | undefined;
+                signInfo?: string | undefined;
+                passwordMd5?: string | undefined;
+            }
+        }
+
+        class IMChangePersonReq {
+            constructor(properties?: IM.Directory.IMChangePersonReq.$Properties);
+            actor: IM.Directory.Actor;
+            userId?: number | undefined;
+            expectedVersion?: number | undefined;
+            fields: IM.Directory.PersonFields;
+            requestId?: Uint8Array | undefined;
+            static encode(message: IM.Directory.IMChangePersonReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMChangePersonReq;
+        }
+
+        namespace IMChangePersonReq {
+            interface $Properties {
+                actor: IM.Directory.Actor.$Properties;
+                userId?: number | undefined;
+                expectedVersion?: number | undefined;
+                fields: IM.Directory.PersonFields.$Properties;
+                requestId?: Uint8Array | undefined;
+            }
+        }
+
+        class IMChangePersonRsp {
+            constructor(properties?: IM.Directory.IMChangePersonRsp.$Properties);
+            person: IM.Directory.Person;
+            static encode(message: IM.Directory.IMChangePersonRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMChangePersonRsp;
+        }
+
+        namespace IMChangePersonRsp {
+            interface $Properties {
+                person: IM.Directory.Person.$Properties;
+            }
+        }
+
+        class IMImportPeopleReq {
+            constructor(properties?: IM.Directory.IMImportPeopleReq.$Properties);
+            actor: IM.Directory.Actor;
+            dryRun: boolean;
+            update: boolean;
+            rowList: IM.Directory.PersonFields[];
+            static encode(message: IM.Directory.IMImportPeopleReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMImportPeopleReq;
+        }
+
+        namespace IMImportPeopleReq {
+            interface $Properties {
+                actor: IM.Directory.Actor.$Properties;
+                dryRun: boolean;
+                update: boolean;
+                rowList?: readonly IM.Directory.PersonFields.$Properties[] | undefined;
+            }
+        }
+
+        class IMImportPeopleRsp {
+            constructor(properties?: IM.Directory.IMImportPeopleRsp.$Properties);
+            outcomeList: IM.Directory.ImportOutcome[];
+            static encode(message: IM.Directory.IMImportPeopleRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMImportPeopleRsp;
+        }
+
+        namespace IMImportPeopleRsp {
+            interface $Properties {
+                outcomeList?: readonly IM.Directory.ImportOutcome.$Properties[] | undefined;
+            }
+        }
+
+        class ImportOutcome {
+            constructor(properties?: IM.Directory.ImportOutcome.$Properties);
+            outcome: string;
+            userId?: number | undefined;
+            code?: string | undefined;
+            detail?: string | undefined;
+            static encode(message: IM.Directory.ImportOutcome.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.ImportOutcome;
+        }
+
+        namespace ImportOutcome {
+            interface $Properties {
+                outcome: string;
+                userId?: number | undefined;
+                code?: string | undefined;
+                detail?: string | undefined;
+            }
+        }
+
+        class DepartmentNode {
+            constructor(properties?: IM.Directory.DepartmentNode.$Properties);
+            departmentId: number;
+            name: string;
+            parentId: number;
+            priority: number;
+            version: number;
+            people: number;
+            static encode(message: IM.Directory.DepartmentNode.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.DepartmentNode;
+        }
+
+        namespace DepartmentNode {
+            interface $Properties {
+                departmentId: number;
+                name: string;
+                parentId: number;
+                priority: number;
+                version: number;
+                people: number;
+            }
+        }
+
+        class IMDepartmentTreeReq {
+            constructor(properties?: IM.Directory.IMDepartmentTreeReq.$Properties);
+            static encode(message: IM.Directory.IMDepartmentTreeReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMDepartmentTreeReq;
+        }
+
+        namespace IMDepartmentTreeReq {
+            interface $Properties {
+            }
+        }
+
+        class IMDepartmentTreeRsp {
+            constructor(properties?: IM.Directory.IMDepartmentTreeRsp.$Properties);
+            departmentList: IM.Directory.DepartmentNode[];
+            static encode(message: IM.Directory.IMDepartmentTreeRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMDepartmentTreeRsp;
+        }
+
+        namespace IMDepartmentTreeRsp {
+            interface $Properties {
+                departmentList?: readonly IM.Directory.DepartmentNode.$Properties[] | undefined;
+            }
+        }
+
+        class IMChangeDepartmentReq {
+            constructor(properties?: IM.Directory.IMChangeDepartmentReq.$Properties);
+            actor: IM.Directory.Actor;
+            departmentId?: number | undefined;
+            expectedVersion?: number | undefined;
+            name?: string | undefined;
+            parentId?: number | undefined;
+            priority?: number | undefined;
+            remove?: boolean | undefined;
+            requestId?: Uint8Array | undefined;
+            static encode(message: IM.Directory.IMChangeDepartmentReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMChangeDepartmentReq;
+        }
+
+        namespace IMChangeDepartmentReq {
+            interface $Properties {
+                actor: IM.Directory.Actor.$Properties;
+                departmentId?: number | undefined;
+                expectedVersion?: number | undefined;
+                name?: string | undefined;
+                parentId?: number | undefined;
+                priority?: number | undefined;
+                remove?: boolean | undefined;
+                requestId?: Uint8Array | undefined;
+            }
+        }
+
+        class IMChangeDepartmentRsp {
+            constructor(properties?: IM.Directory.IMChangeDepartmentRsp.$Properties);
+            department: IM.Directory.DepartmentNode;
+            static encode(message: IM.Directory.IMChangeDepartmentRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMChangeDepartmentRsp;
+        }
+
+        namespace IMChangeDepartmentRsp {
+            interface $Properties {
+                department: IM.Directory.DepartmentNode.$Properties;
+            }
+        }
+
+        class GroupSummary {
+            constructor(properties?: IM.Directory.GroupSummary.$Properties);
+            groupId: number;
+            name: string;
+            avatar: string;
+            creatorId: number;
+            groupType: IM.BaseDefine.GroupType;
+            version: number;
+            members: number;
+            deleted: boolean;
+            createdS: number;
+            static encode(message: IM.Directory.GroupSummary.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.GroupSummary;
+        }
+
+        namespace GroupSummary {
+            interface $Properties {
+                groupId: number;
+                name: string;
+                avatar: string;
+                creatorId: number;
+                groupType: IM.BaseDefine.GroupType;
+                version: number;
+                members: number;
+                deleted: boolean;
+                createdS: number;
+            }
+        }
+
+        class IMGroupsReq {
+            constructor(properties?: IM.Directory.IMGroupsReq.$Properties);
+            search?: string | undefined;
+            userId?: number | undefined;
+            groupType?: IM.BaseDefine.GroupType | undefined;
+            withDeleted?: boolean | undefined;
+            after?: string | undefined;
+            limit: number;
+            count?: boolean | undefined;
+            groupIdList: number[];
+            static encode(message: IM.Directory.IMGroupsReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMGroupsReq;
+        }
+
+        namespace IMGroupsReq {
+            interface $Properties {
+                search?: string | undefined;
+                userId?: number | undefined;
+                groupType?: IM.BaseDefine.GroupType | undefined;
+                withDeleted?: boolean | undefined;
+                after?: string | undefined;
+                limit: number;
+                count?: boolean | undefined;
+                groupIdList?: readonly number[] | undefined;
+            }
+        }
+
+        class IMGroupsRsp {
+            constructor(properties?: IM.Directory.IMGroupsRsp.$Properties);
+            groupList: IM.Directory.GroupSummary[];
+            next?: string | undefined;
+            total?: number | undefined;
+            static encode(message: IM.Directory.IMGroupsRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMGroupsRsp;
+        }
+
+        namespace IMGroupsRsp {
+            interface $Properties {
+                groupList?: readonly IM.Directory.GroupSummary.$Properties[] | undefined;
+                next?: string | undefined;
+                total?: number | undefined;
+            }
+        }
+
+        class IMGroupMembersReq {
+            constructor(properties?: IM.Directory.IMGroupMembersReq.$Properties);
+            groupId: number;
+            static encode(message: IM.Directory.IMGroupMembersReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMGroupMembersReq;
+        }
+
+        namespace IMGroupMembersReq {
+            interface $Properties {
+                groupId: number;
+            }
+        }
+
+        class IMGroupMembersRsp {
+            constructor(properties?: IM.Directory.IMGroupMembersRsp.$Properties);
+            group: IM.Directory.GroupSummary;
+            memberList: IM.Directory.Person[];
+            static encode(message: IM.Directory.IMGroupMembersRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMGroupMembersRsp;
+        }
+
+        namespace IMGroupMembersRsp {
+            interface $Properties {
+                group: IM.Directory.GroupSummary.$Properties;
+                memberList?: readonly IM.Directory.Person.$Properties[] | undefined;
+            }
+        }
+
+        class IMChangeGroupReq {
+            constructor(properties?: IM.Directory.IMChangeGroupReq.$Properties);
+            actor: IM.Directory.Actor;
+            groupId?: number | undefined;
+            expectedVersion?: number | undefined;
+            name?: string | undefined;
+            avatar?: string | undefined;
+            groupType?: IM.BaseDefine.GroupType | undefined;
+            creatorId?: number | undefined;
+            addList: number[];
+            removeList: number[];
+            disband?: boolean | undefined;
+            requestId?: Uint8Array | undefined;
+            static encode(message: IM.Directory.IMChangeGroupReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMChangeGroupReq;
+        }
+
+        namespace IMChangeGroupReq {
+            interface $Properties {
+                actor: IM.Directory.Actor.$Properties;
+                groupId?: number | undefined;
+                expectedVersion?: number | undefined;
+                name?: string | undefined;
+                avatar?: string | undefined;
+                groupType?: IM.BaseDefine.GroupType | undefined;
+                creatorId?: number | undefined;
+                addList?: readonly number[] | undefined;
+                removeList?: readonly number[] | undefined;
+                disband?: boolean | undefined;
+                requestId?: Uint8Array | undefined;
+            }
+        }
+
+        class IMChangeGroupRsp {
+            constructor(properties?: IM.Directory.IMChangeGroupRsp.$Properties);
+            group: IM.Directory.GroupSummary;
+            addedList: number[];
+            removedList: number[];
+            static encode(message: IM.Directory.IMChangeGroupRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMChangeGroupRsp;
+        }
+
+        namespace IMChangeGroupRsp {
+            interface $Properties {
+                group: IM.Directory.GroupSummary.$Properties;
+                addedList?: readonly number[] | undefined;
+                removedList?: readonly number[] | undefined;
+            }
+        }
+
+        class IMEndSessionsReq {
+            constructor(properties?: IM.Directory.IMEndSessionsReq.$Properties);
+            actor: IM.Directory.Actor;
+            userId: number;
+            deviceClass?: number | undefined;
+            forgetToken?: boolean | undefined;
+            static encode(message: IM.Directory.IMEndSessionsReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMEndSessionsReq;
+        }
+
+        namespace IMEndSessionsReq {
+            interface $Properties {
+                actor: IM.Directory.Actor.$Properties;
+                userId: number;
+                deviceClass?: number | undefined;
+                forgetToken?: boolean | undefined;
+            }
+        }
+
+        class IMEndSessionsRsp {
+            constructor(properties?: IM.Directory.IMEndSessionsRsp.$Properties);
+            static encode(message: IM.Directory.IMEndSessionsRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMEndSessionsRsp;
+        }
+
+        namespace IMEndSessionsRsp {
+            interface $Properties {
+            }
+        }
+
+        class IMAuditReq {
+            constructor(properties?: IM.Directory.IMAuditReq.$Properties);
+            beforeId?: number | undefined;
+            limit: number;
+            subject?: string | undefined;
+            actorName?: string | undefined;
+            action?: string | undefined;
+            static encode(message: IM.Directory.IMAuditReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMAuditReq;
+        }
+
+        namespace IMAuditReq {
+            interface $Properties {
+                beforeId?: number | undefined;
+                limit: number;
+                subject?: string | undefined;
+                actorName?: string | undefined;
+                action?: string | undefined;
+            }
+        }
+
+        class IMAuditRsp {
+            constructor(properties?: IM.Directory.IMAuditRsp.$Properties);
+            rowList: IM.Directory.AuditRow[];
+            next?: number | undefined;
+            static encode(message: IM.Directory.IMAuditRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMAuditRsp;
+        }
+
+        namespace IMAuditRsp {
+            interface $Properties {
+                rowList?: readonly IM.Directory.AuditRow.$Properties[] | undefined;
+                next?: number | undefined;
+            }
+        }
+
+        class AuditRow {
+            constructor(properties?: IM.Directory.AuditRow.$Properties);
+            id: number;
+            atMs: number;
+            actor: IM.Directory.Actor;
+            action: string;
+            subject: string;
+            before?: string | undefined;
+            after?: string | undefined;
+            static encode(message: IM.Directory.AuditRow.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.AuditRow;
+        }
+
+        namespace AuditRow {
+            interface $Properties {
+                id: number;
+                atMs: number;
+                actor: IM.Directory.Actor.$Properties;
+                action: string;
+                subject: string;
+                before?: string | undefined;
+                after?: string | undefined;
+            }
+        }
+
+        class IMVerifyAuditReq {
+            constructor(properties?: IM.Directory.IMVerifyAuditReq.$Properties);
+            afterId: number;
+            static encode(message: IM.Directory.IMVerifyAuditReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMVerifyAuditReq;
+        }
+
+        namespace IMVerifyAuditReq {
+            interface $Properties {
+                afterId: number;
+            }
+        }
+
+        class IMVerifyAuditRsp {
+            constructor(properties?: IM.Directory.IMVerifyAuditRsp.$Properties);
+            checkedId: number;
+            done: boolean;
+            brokenId?: number | undefined;
+            static encode(message: IM.Directory.IMVerifyAuditRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMVerifyAuditRsp;
+        }
+
+        namespace IMVerifyAuditRsp {
+            interface $Properties {
+                checkedId: number;
+                done: boolean;
+                brokenId?: number | undefined;
+            }
+        }
+
+        class IMSettingsReq {
+            constructor(properties?: IM.Directory.IMSettingsReq.$Properties);
+            prefix: string;
+            static encode(message: IM.Directory.IMSettingsReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMSettingsReq;
+        }
+
+        namespace IMSettingsReq {
+            interface $Properties {
+                prefix: string;
+            }
+        }
+
+        class IMSettingsRsp {
+            constructor(properties?: IM.Directory.IMSettingsRsp.$Properties);
+            settingList: IM.Directory.SettingRow[];
+            static encode(message: IM.Directory.IMSettingsRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMSettingsRsp;
+        }
+
+        namespace IMSettingsRsp {
+            interface $Properties {
+                settingList?: readonly IM.Directory.SettingRow.$Properties[] | undefined;
+            }
+        }
+
+        class SettingRow {
+            constructor(properties?: IM.Directory.SettingRow.$Properties);
+            name: string;
+            value: string;
+            version: number;
+            static encode(message: IM.Directory.SettingRow.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.SettingRow;
+        }
+
+        namespace SettingRow {
+            interface $Properties {
+                name: string;
+                value: string;
+                version: number;
+            }
+        }
+
+        class IMChangeSettingReq {
+            constructor(properties?: IM.Directory.IMChangeSettingReq.$Properties);
+            actor: IM.Directory.Actor;
+            name: string;
+            value?: string | undefined;
+            expectedVersion?: number | undefined;
+            static encode(message: IM.Directory.IMChangeSettingReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMChangeSettingReq;
+        }
+
+        namespace IMChangeSettingReq {
+            interface $Properties {
+                actor: IM.Directory.Actor.$Properties;
+                name: string;
+                value?: string | undefined;
+                expectedVersion?: number | undefined;
+            }
+        }
+
+        class IMChangeSettingRsp {
+            constructor(properties?: IM.Directory.IMChangeSettingRsp.$Properties);
+            setting?: IM.Directory.SettingRow | undefined;
+            static encode(message: IM.Directory.IMChangeSettingRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMChangeSettingRsp;
+        }
+
+        namespace IMChangeSettingRsp {
+            interface $Properties {
+                setting?: IM.Directory.SettingRow.$Properties | undefined;
+            }
+        }
+
+        class IMNoteAuditReq {
+            constructor(properties?: IM.Directory.IMNoteAuditReq.$Properties);
+            actor: IM.Directory.Actor;
+            action: string;
+            subject: string;
+            before?: string | undefined;
+            after?: string | undefined;
+            static encode(message: IM.Directory.IMNoteAuditReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMNoteAuditReq;
+        }
+
+        namespace IMNoteAuditReq {
+            interface $Properties {
+                actor: IM.Directory.Actor.$Properties;
+                action: string;
+                subject: string;
+                before?: string | undefined;
+                after?: string | undefined;
+            }
+        }
+
+        class IMNoteAuditRsp {
+            constructor(properties?: IM.Directory.IMNoteAuditRsp.$Properties);
+            id: number;
+            static encode(message: IM.Directory.IMNoteAuditRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMNoteAuditRsp;
+        }
+
+        namespace IMNoteAuditRsp {
+            interface $Properties {
+                id: number;
+            }
+        }
+
+        class IMDirectoryChanged {
+            constructor(properties?: IM.Directory.IMDirectoryChanged.$Properties);
+            endedUserList: number[];
+            onlyClass?: number | undefined;
+            groupList: IM.Directory.GroupChange[];
+            profileList: IM.Directory.ProfileChange[];
+            usersStamp?: number | undefined;
+            departmentsStamp?: number | undefined;
+            static encode(message: IM.Directory.IMDirectoryChanged.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMDirectoryChanged;
+        }
+
+        namespace IMDirectoryChanged {
+            interface $Properties {
+                endedUserList?: readonly number[] | undefined;
+                onlyClass?: number | undefined;
+                groupList?: readonly IM.Directory.GroupChange.$Properties[] | undefined;
+                profileList?: readonly IM.Directory.ProfileChange.$Properties[] | undefined;
+                usersStamp?: number | undefined;
+                departmentsStamp?: number | undefined;
+            }
+        }
+
+        class GroupChange {
+            constructor(properties?: IM.Directory.GroupChange.$Properties);
+            groupId: number;
+            addedList: number[];
+            removedList: number[];
+            currentList: number[];
+            static encode(message: IM.Directory.GroupChange.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.GroupChange;
+        }
+
+        namespace GroupChange {
+            interface $Properties {
+                groupId: number;
+                addedList?: readonly number[] | undefined;
+                removedList?: readonly number[] | undefined;
+                currentList?: readonly number[] | undefined;
+            }
+        }
+
+        class ProfileChange {
+            constructor(properties?: IM.Directory.ProfileChange.$Properties);
+            userId: number;
+            avatar?: string | undefined;
+            signInfo?: string | undefined;
+            static encode(message: IM.Directory.ProfileChange.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.ProfileChange;
+        }
+
+        namespace ProfileChange {
+            interface $Properties {
+                userId: number;
+                avatar?: string | undefined;
+                signInfo?: string | undefined;
             }
         }
     }

@@ -47,8 +47,9 @@ export async function ofUser(
   ctx: DbProxyContext,
   asked: IM.Cluster.IMUserGroupsReq,
 ): Promise<IM.Cluster.IMUserGroupsRsp.$Properties> {
-  const memberships = await ctx.groups.membershipsOf(asked.userId);
-  return { groupIdList: memberships.map((each) => each.groupId) };
+  const { userId } = asked;
+  const [memberships, existing] = await Promise.all([ctx.groups.membershipsOf(userId), ctx.users.existing([userId])]);
+  return { groupIdList: memberships.map((each) => each.groupId), left: !existing.has(userId) };
 }
 
 /** A client makes a temporary group; the fixed ones are the administration's. The creator is always a member. */

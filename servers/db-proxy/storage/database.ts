@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { ImError } from '../../../common/errors.js';
 
 /**
  * Connections to PostgreSQL. 64-bit columns come as bigint: conversation ids need all their bits, and a number that
@@ -27,6 +28,27 @@ export function openPool(url: string, name: string, max: number): pg.Pool {
   const pool = new pg.Pool({ ...clientConfig(url, name), max, idleTimeoutMillis: 60_000 });
   pool.on('error', () => undefined); // an idle connection that broke is replaced when it is next needed
   return pool;
+}
+
+/** All that `work` does on the connection, or nothing of it. */
+export async function inTransaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query('begin');
+    const result = await work(client);
+    await client.query('commit');
+    client.release();
+    return result;
+  } catch (error) {
+    // Refused by a rule of ours: the connection is whole. Else not used again, it may be in the middle of something.
+    if (error instanceof ImError)
+      await client.query('rollback').then(
+        () => client.release(),
+        (fault) => client.release(fault),
+      );
+    else client.release(error as Error);
+    throw error;
+  }
 }
 
 /** A connection broken, refused or cut by the server going down, as opposed to a statement that is wrong. */

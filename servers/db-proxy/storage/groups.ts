@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { memberKey } from './append.js';
+import { inTransaction } from './database.js';
 import { keepSequenceAhead, LEFT } from './users.js';
 
 export const FIXED = 1;
@@ -180,21 +181,14 @@ export class Groups {
   }
 
   /** The group's row is locked first: two changes at once get two versions. */
-  async #change(groupId: number, statement: string, values: unknown[]): Promise<number[]> {
-    const client = await this.#meta.connect();
-    try {
-      await client.query('begin');
+  #change(groupId: number, statement: string, values: unknown[]): Promise<number[]> {
+    return inTransaction(this.#meta, async (client) => {
       const locked = await client.query('select 1 from meta.groups where id = $1 and status = 0 for update', [groupId]);
       const { rows } =
         locked.rowCount === 1 ? await client.query<{ user_id: number }>(statement, values) : { rows: [] };
       if (rows.length > 0) await client.query('update meta.groups set version = version + 1 where id = $1', [groupId]);
-      await client.query('commit');
-      client.release();
       return rows.map((row) => row.user_id).sort((a, b) => a - b);
-    } catch (error) {
-      client.release(error as Error); // not used again: it may be in the middle of a transaction
-      throw error;
-    }
+    });
   }
 }
 

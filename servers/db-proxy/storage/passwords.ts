@@ -39,6 +39,9 @@ export function hashPassword(md5Hex: string): Promise<string> {
 const TEAMTALK = /^teamtalk-md5\$(.*)\$([0-9a-f]{32})$/s;
 const TEAMTALK_PREFIX = 'teamtalk-md5$';
 
+/** In place of a hash: nobody can log in until a password is set. */
+export const NO_PASSWORD = `${TEAMTALK_PREFIX}none`;
+
 /** What is kept of a password that an original TeamTalk stored. One that it cannot have made opens for nobody. */
 export function teamtalkHash(salt: string, md5Hex: string): string {
   return `${TEAMTALK_PREFIX}${salt}$${md5Hex.toLowerCase()}`;
@@ -89,6 +92,11 @@ export class Passwords {
       mark === undefined && this.#makeMark(checked),
     ]);
     return { ok: true, userId: user.id };
+  }
+
+  /** For a password that is being set; a few at a time, so that log-ins get their turns. */
+  hash(md5Hex: string): Promise<string> {
+    return this.#hashing.take(() => hashPassword(md5Hex));
   }
 
   #locked(by: DecidedBy): LoginResult {

@@ -4,15 +4,19 @@ import { type CallResult, Soft } from '../../../common/redis.js';
 import type { DbProxySettings } from '../settings.js';
 import { AddressFailures } from './address-failures.js';
 import { Append, type AppendCounters } from './append.js';
+import { Audit } from './audit.js';
 import { Blobs } from './blobs.js';
 import { Conversations } from './conversations.js';
 import { DataKeys, requireMasterKey } from './data-keys.js';
 import { openPool } from './database.js';
+import { DepartmentTree } from './department-tree.js';
 import { Departments } from './departments.js';
 import { Devices } from './devices.js';
+import { GroupAdmin } from './group-admin.js';
 import { Groups } from './groups.js';
 import { Health } from './health.js';
 import { KeyWatch } from './key-watch.js';
+import { LiveSettings } from './live-settings.js';
 import { LoginFailures } from './login-failures.js';
 import { LoginMarks } from './login-marks.js';
 import { MasterKeyring } from './master-key.js';
@@ -20,6 +24,7 @@ import { Messages, type ReadCounters } from './messages.js';
 import { migrate } from './migrations.js';
 import { Outbox } from './outbox.js';
 import { type DecidedBy, Passwords } from './passwords.js';
+import { People } from './people.js';
 import { QuietHours } from './quiet-hours.js';
 import { RedisKeys } from './redis-keys.js';
 import { Shards } from './shards.js';
@@ -83,6 +88,7 @@ export async function openStorage(
   const lists = new UserLists(shards);
   const append = new Append(shards, keys, membership, settings, outbox, lists, counters, log);
   const redis = openRedis(settings, log, watch);
+  const audit = new Audit(meta, log);
   const health = new Health(meta, shards);
   return {
     users,
@@ -90,6 +96,11 @@ export async function openStorage(
     messages,
     append,
     departments: new Departments(meta),
+    audit,
+    people: new People(meta, audit),
+    departmentTree: new DepartmentTree(meta, audit),
+    groupAdmin: new GroupAdmin(meta, audit),
+    liveSettings: new LiveSettings(meta, audit),
     devices: new Devices(meta),
     quietHours: new QuietHours(meta, settings.timeZone),
     passwords: openPasswords(meta, masterKeys.first.key, settings.addressFailuresMax, redis, watch),

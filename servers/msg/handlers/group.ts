@@ -43,30 +43,32 @@ function memberTables(ctx: MsgContext, groupId: number, joined: readonly number[
   ctx.routes.groupMembersChanged(groupId, joined, left);
 }
 
-function takeNote(ctx: MsgContext, groupId: number, joined: readonly number[], left: readonly number[]): void {
+export function takeNote(ctx: MsgContext, groupId: number, joined: readonly number[], left: readonly number[]): void {
   const isNew = joined.filter((userId) => ctx.sessions.joinGroup(userId, groupId)).length > 0;
   const isLast = left.filter((userId) => ctx.sessions.leaveGroup(userId, groupId)).length > 0;
   if (isNew) void ctx.routes.begin({ users: [], groups: [groupId] });
   if (isLast) ctx.routes.cease({ users: [], groups: [groupId] });
 }
 
+function notify(ctx: MsgContext, session: Session, change: MembersChange): void {
+  notifyMembers(change, (userIds, frame) => deliverToUsers(ctx, [...userIds], frame, session));
+}
+
+export type MembersChange = IM.Group.IMGroupChangeMemberNotify.$Properties & {
+  readonly curUserIdList: readonly number[];
+  readonly chgUserIdList: readonly number[];
+};
+
 /**
  * Windows looks for itself only at the end of the list of removed ones, so each of those gets a copy of his own with
  * his id last.
  */
-function notify(
-  ctx: MsgContext,
-  session: Session,
-  change: IM.Group.IMGroupChangeMemberNotify.$Properties & {
-    curUserIdList: readonly number[];
-    chgUserIdList: readonly number[];
-  },
-): void {
+export function notifyMembers(change: MembersChange, send: (userIds: readonly number[], frame: Buffer) => void): void {
   const { curUserIdList, chgUserIdList } = change;
   const removed = change.changeType === GroupModifyType.GROUP_MODIFY_TYPE_DEL ? chgUserIdList : [];
   for (const userId of removed) {
     const idLast = [...chgUserIdList.filter((id) => id !== userId), userId];
-    deliverToUsers(ctx, [userId], encodeFrame(group.memberNotify, 0, { ...change, chgUserIdList: idLast }), session);
+    send([userId], encodeFrame(group.memberNotify, 0, { ...change, chgUserIdList: idLast }));
   }
-  deliverToUsers(ctx, [...curUserIdList], encodeFrame(group.memberNotify, 0, change), session);
+  send(curUserIdList, encodeFrame(group.memberNotify, 0, change));
 }

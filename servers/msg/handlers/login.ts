@@ -15,7 +15,7 @@ const { DeviceClass } = IM.Cluster;
 const HEARTBEAT_S = 30;
 
 /** Shown to people by TeamTalk clients, so in the words they know. */
-const TEXT = { ok: '成功', down: '服务端异常' } as const;
+const TEXT = { ok: '成功', down: '服务端异常', left: '用户名/密码错误' } as const;
 
 /** A client says who it is. Answered once everything that is meant for it from then on will reach it. */
 export async function enter(ctx: MsgContext, asked: IM.Login.IMLoginReq, session: Session, seq: number): Promise<void> {
@@ -55,7 +55,8 @@ async function begin(
   session.begin({ userId, clientType, clientVersion, loginNumber, capabilities }, ctx.clock.nowMs());
   await ctx.routes.begin(ctx.sessions.add(session));
   // Asked only now: a change of members from here on reaches us as an event, one before is in the answer.
-  const { groupIdList } = await ctx.dbProxies.ask(cluster.userGroups, { userId }, userId);
+  const { groupIdList, left } = await ctx.dbProxies.ask(cluster.userGroups, { userId }, userId);
+  if (left === true) return refuse(ctx, session, seq, ResultType.REFUSE_REASON_DB_VALIDATE_FAILED, TEXT.left);
   await ctx.routes.begin({ users: [], groups: ctx.sessions.addGroups(session, groupIdList) });
   // Only now, in one go with its presence: the user does not seem to be gone in between.
   kickOlder(ctx, session);
