@@ -13,10 +13,13 @@
  *   reordered    what was sent later on one connection comes later, and so does what was sent after an ack had come
  *   stranger     what is in the history was sent, by that sender, in that conversation
  *   two-ids      no receiver gets one message under two ids
- *   untold       what is delivered is in the history under that id: nobody hears of a message that could still be lost
+ *   untold       what is delivered or shown is in the history under that id: nobody hears of what could still be lost
+ *   undelivered  whoever was connected to the end was told everything that was stored meanwhile
+ *   went-back    heads and read positions only move forward, and are never behind what their owner knows already
+ *   miscounted   unread is head minus read, and one has read up to one's own last message or to a mark that one set
  *
- * A message without an ack may be there or not; a delivery may be missing, or come twice under its id. What has come so
- * far of a history is asked with `untold`.
+ * A message without an ack may be there or not; a delivery may come twice under its id. What has come so far of a history
+ * is asked with `untold`.
  */
 export type FaultKind =
   | 'lost'
@@ -27,7 +30,10 @@ export type FaultKind =
   | 'reordered'
   | 'stranger'
   | 'two-ids'
-  | 'untold';
+  | 'untold'
+  | 'undelivered'
+  | 'went-back'
+  | 'miscounted';
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -42,6 +48,13 @@ export interface Kept {
   readonly text: string;
 }
 
+/** A conversation as one of its users is shown it. */
+export interface Position {
+  readonly head: number;
+  readonly read: number;
+  readonly unread: number;
+}
+
 interface Sent {
   readonly sender: number;
   readonly text: string;
@@ -49,6 +62,22 @@ interface Sent {
   /** The highest id acked in the conversation before this was sent: it has to get a higher one. */
   readonly after: number;
   ackedId: number | undefined;
+  /** It was said to have failed: when it is sent again, what was sent after it may have overtaken it. */
+  refused: boolean;
+}
+
+/** How one user reads a conversation. */
+class Reader {
+  readonly userId: number;
+  readonly marks = new Set<number>();
+  readonly seen: Position[] = [];
+  head = 0;
+  read = 0;
+  ownAcked = 0;
+
+  constructor(userId: number) {
+    this.userId = userId;
+  }
 }
 
 class Conversation {
@@ -57,6 +86,11 @@ class Conversation {
   readonly sent = new Map<string, Sent>();
   /** What each receiver was told, as `id → text` and the other way round. */
   readonly heard = new Map<string, { readonly textOf: Map<number, string>; readonly idOf: Map<string, number> }>();
+  /** Who is connected, and from which id on he has to be told everything. */
+  readonly present = new Map<string, { readonly userId: number; readonly after: number }>();
+  readonly readers = new Map<number, Reader>();
+  /** What histories have shown so far. */
+  readonly shown = new Map<number, string>();
   readonly kept: Kept[] = [];
   readonly faults: Fault[] = [];
   ackedMax = 0;
@@ -67,6 +101,12 @@ class Conversation {
 
   fault(kind: FaultKind, detail: string): void {
     this.faults.push({ kind, conversation: this.name, detail });
+  }
+
+  reader(userId: number): Reader {
+    const reader = this.readers.get(userId) ?? new Reader(userId);
+    this.readers.set(userId, reader);
+    return reader;
   }
 }
 
@@ -84,11 +124,20 @@ export class HistoryChecker {
     return sum;
   }
 
-  /** A client hands a message to its connection. The text has to be one that nobody has sent before. */
+  /**
+   * A client hands a message to its connection. The text has to be one that nobody has sent before.
+   * @param connection within which order is kept: of a client that, when it comes back, first sends again what has no
+   * ack, in its old order and under its old send_ids, that is one for all its connections
+   */
   send(conversation: string, sender: number, connection: string, text: string): void {
     const { sent, ackedMax } = this.#conversation(conversation);
     if (sent.has(text)) throw new Error(`sent twice by the test itself: ${text}`);
-    sent.set(text, { sender, text, connection, after: ackedMax, ackedId: undefined });
+    sent.set(text, { sender, text, connection, after: ackedMax, ackedId: undefined, refused: false });
+  }
+
+  /** The client was told that it failed, or heard nothing for so long that it sends it again. */
+  refused(conversation: string, text: string): void {
+    this.#conversation(conversation).sent.get(text)!.refused = true;
   }
 
   ack(conversation: string, text: string, msgId: number): void {
@@ -100,6 +149,8 @@ export class HistoryChecker {
     if (sent.ackedId === undefined) this.#acked++;
     sent.ackedId = msgId;
     it.ackedMax = Math.max(it.ackedMax, msgId);
+    const reader = it.reader(sent.sender);
+    reader.ownAcked = Math.max(reader.ownAcked, msgId);
   }
 
   /** @param receiver one connection of one client: what it was told has to fit together */
@@ -112,8 +163,56 @@ export class HistoryChecker {
       it.fault('shared-id', `${receiver} was told "${otherText}" and "${text}" as ${msgId}`);
     if (otherId !== undefined && otherId !== msgId)
       it.fault('two-ids', `${receiver} was told "${text}" as ${otherId} and as ${msgId}`);
-    heard.textOf.set(msgId, text);
-    heard.idOf.set(text, msgId);
+    const known = it.sent.get(text)?.text ?? text; // one copy of each text, however many were told
+    heard.textOf.set(msgId, known);
+    heard.idOf.set(known, msgId);
+  }
+
+  /** From now on the receiver is to be told everything that others store; up to `after` it was there before. */
+  arrived(conversation: string, receiver: string, userId: number, after: number): void {
+    this.#conversation(conversation).present.set(receiver, { userId, after });
+  }
+
+  /** The connection has ended: what it was not told the history has. */
+  left(receiver: string): void {
+    for (const { present } of this.#conversations.values()) present.delete(receiver);
+  }
+
+  /** The user says that he has read up to here; that may not arrive. */
+  mark(conversation: string, userId: number, upTo: number): void {
+    this.#conversation(conversation).reader(userId).marks.add(upTo);
+  }
+
+  /**
+   * To be called before a user asks for his conversations.
+   * @returns what takes the answer: it must not be behind what was known when he asked
+   */
+  look(conversation: string, userId: number): (position: Position) => void {
+    const it = this.#conversation(conversation);
+    const reader = it.reader(userId);
+    const least = { head: Math.max(reader.head, it.ackedMax), read: Math.max(reader.read, reader.ownAcked) };
+    return (position) => {
+      for (const which of ['head', 'read'] as const)
+        if (position[which] < least[which])
+          it.fault('went-back', `user ${userId}: ${which} is ${position[which]}, it was ${least[which]}`);
+      reader.head = Math.max(reader.head, position.head);
+      reader.read = Math.max(reader.read, position.read);
+      reader.seen.push(position);
+    };
+  }
+
+  /** A piece of the history, read while others write. */
+  glimpse(conversation: string, messages: readonly Kept[]): void {
+    const it = this.#conversation(conversation);
+    const ids = messages.map(({ msgId }) => msgId).toSorted((a, b) => a - b);
+    for (const [i, id] of ids.entries())
+      if (i > 0 && id !== ids[i - 1]! + 1) it.fault('hole', `shown after ${ids[i - 1]} is ${id}`);
+    for (const { msgId, text } of messages) {
+      const before = it.shown.get(msgId);
+      if (before !== undefined && before !== text)
+        it.fault('shared-id', `${msgId} was shown as "${before}" and as "${text}"`);
+      it.shown.set(msgId, it.sent.get(text)?.text ?? text);
+    }
   }
 
   /** The messages of others among these that a receiver was not told, so far. */
@@ -152,6 +251,43 @@ function judge(it: Conversation): void {
         it.fault('untold', `${receiver} was told "${text}" as ${msgId}, kept is ${idOf.get(text) ?? 'nothing'}`);
     }
   }
+  for (const [msgId, text] of it.shown) {
+    if (idOf.get(text) !== msgId)
+      it.fault('untold', `"${text}" was shown as ${msgId}, kept is ${idOf.get(text) ?? 'nothing'}`);
+  }
+  for (const [receiver, { userId, after }] of it.present) {
+    const heard = it.heard.get(receiver)?.idOf;
+    const missing = it.kept.filter(
+      ({ msgId, sender, text }) => msgId > after && sender !== userId && !heard?.has(text),
+    );
+    if (missing.length === 0) continue;
+    const ids = missing.map(({ msgId }) => msgId).toSorted((a, b) => a - b);
+    it.fault('undelivered', `${receiver} was not told ${ids.slice(0, 20).join(', ')} (${ids.length} in all)`);
+  }
+  for (const reader of it.readers.values()) judgeReader(it, reader);
+}
+
+/** Sending counts as reading: whoever is shown a head has read at least up to his last message below it. */
+function judgeReader(it: Conversation, { userId, marks, seen }: Reader): void {
+  const own = it.kept.filter(({ sender }) => sender === userId).map(({ msgId }) => msgId);
+  own.sort((a, b) => a - b);
+  for (const { head, read, unread } of seen) {
+    const last = lastUpTo(own, head);
+    const isRight = read === last || (read > last && marks.has(read));
+    if (!isRight) it.fault('miscounted', `user ${userId} has read ${read} of ${head}, his own last one is ${last}`);
+    if (unread !== head - read) it.fault('miscounted', `user ${userId} has ${unread} unread of ${head}, read ${read}`);
+  }
+}
+
+/** The largest of the ascending numbers that is not above the bound; 0 when there is none. */
+function lastUpTo(ascending: readonly number[], bound: number): number {
+  let low = 0;
+  for (let high = ascending.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if (ascending[middle]! <= bound) low = middle + 1;
+    else high = middle;
+  }
+  return low === 0 ? 0 : ascending[low - 1]!;
 }
 
 /** @returns the id of each text, its first one when there are several. */
@@ -174,7 +310,7 @@ function judgeHistory(it: Conversation): Map<string, number> {
 function judgeSent(it: Conversation, idOf: ReadonlyMap<string, number>): void {
   const lastOf = new Map<string, Sent>();
   for (const sent of it.sent.values()) {
-    const { text, ackedId, after, connection } = sent;
+    const { text, ackedId, after, connection, refused } = sent;
     const msgId = idOf.get(text);
     if (msgId === undefined) {
       if (ackedId !== undefined) it.fault('lost', `"${text}", acked as ${ackedId}`);
@@ -182,6 +318,7 @@ function judgeSent(it: Conversation, idOf: ReadonlyMap<string, number>): void {
     }
     if (ackedId !== undefined && ackedId !== msgId) it.fault('wrong-id', `"${text}" is ${msgId}, acked as ${ackedId}`);
     if (msgId <= after) it.fault('reordered', `"${text}" is ${msgId}, but ${after} was acked before it was sent`);
+    if (refused) continue;
     const last = lastOf.get(connection);
     if (last !== undefined && idOf.get(last.text)! > msgId)
       it.fault('reordered', `"${text}" is ${msgId}, but "${last.text}", sent before it, is ${idOf.get(last.text)}`);
