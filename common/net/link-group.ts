@@ -27,6 +27,8 @@ export class LinkGroup {
   readonly #options: LinkGroupOptions<never>;
   readonly #sweeper: NodeJS.Timeout;
   #homeless: Asked[] = [];
+  /** By key: what is to go to another server as soon as one that drains has answered the earlier questions of the key. */
+  readonly #behind = new Map<number, Asked[]>();
   #closed = false;
 
   constructor(options: LinkGroupOptions<never>) {
@@ -35,7 +37,11 @@ export class LinkGroup {
     for (const address of options.addresses) {
       const link = new Link(
         { ...options, address },
-        { opened: (it) => this.#opened(it), lost: (it, asked, silentMs) => this.#lost(it, asked, silentMs) },
+        {
+          opened: (it) => this.#opened(it),
+          lost: (it, asked, silentMs) => this.#lost(it, asked, silentMs),
+          freed: (key) => this.#freed(key),
+        },
       );
       this.#links.push(link);
     }
@@ -48,7 +54,10 @@ export class LinkGroup {
 
   /** Questions without an answer so far. */
   get openAsks(): number {
-    return this.#links.reduce((sum, link) => sum + link.openAsks, this.#homeless.length);
+    let sum = this.#homeless.length;
+    for (const link of this.#links) sum += link.openAsks;
+    for (const behind of this.#behind.values()) sum += behind.length;
+    return sum;
   }
 
   /**
@@ -105,7 +114,7 @@ export class LinkGroup {
     this.#closed = true;
     clearInterval(this.#sweeper);
     for (const link of this.#links) link.close();
-    for (const asked of this.#homeless.splice(0)) asked.reject(new ImError('NO_LINK', 'shutting down'));
+    for (const asked of this.#withoutLink()) asked.reject(new ImError('NO_LINK', 'shutting down'));
   }
 
   #send(frame: Buffer, key: number): Promise<Frame> {
@@ -122,9 +131,17 @@ export class LinkGroup {
 
   #place(asked: Asked): void {
     if (this.#closed) return asked.reject(new ImError('NO_LINK', 'shutting down'));
+    const behind = this.#behind.get(asked.key);
     // What already waits goes first, so that questions of one key keep their order.
-    const link = this.#homeless.length === 0 ? this.#pick(asked.key) : undefined;
+    if (behind !== undefined) behind.push(asked);
+    else if (this.#homeless.length > 0) this.#homeless.push(asked);
+    else this.#hand(asked);
+  }
+
+  #hand(asked: Asked): void {
+    const link = this.#pick(asked.key);
     if (link === undefined) this.#homeless.push(asked);
+    else if (link.draining && this.#links.some((each) => each.usable)) this.#behind.set(asked.key, [asked]);
     else link.ask(asked);
   }
 
@@ -143,31 +160,43 @@ export class LinkGroup {
     return this.#links.find((link) => link.open);
   }
 
+  #freed(key: number): void {
+    const behind = this.#behind.get(key);
+    this.#behind.delete(key);
+    for (const asked of behind ?? []) this.#place(asked);
+  }
+
   #opened(link: Link): void {
     this.#options.opened?.(link);
-    const waiting = this.#homeless;
-    this.#homeless = [];
-    for (const asked of waiting) this.#place(asked);
+    for (const asked of this.#withoutLink()) this.#place(asked);
   }
 
   #lost(link: Link, asked: Asked[], silentMs: number | undefined): void {
     if (silentMs !== undefined) this.#options.lost?.(link, silentMs);
-    const again = asked.filter((each) => each.key !== ONE_LINK_ONLY);
     for (const each of asked) if (each.key === ONE_LINK_ONLY) each.reject(new ImError('NO_LINK', 'link lost'));
-    this.#homeless = [...again, ...this.#homeless];
-    if (this.#links.some((each) => each.open)) {
-      const waiting = this.#homeless;
-      this.#homeless = [];
-      for (const each of waiting) this.#place(each);
-    }
+    const again = asked.filter((each) => each.key !== ONE_LINK_ONLY);
+    for (const each of [...again, ...this.#withoutLink()]) this.#place(each);
+  }
+
+  /** Takes all that waits for a link, in the order of each key. */
+  #withoutLink(): Asked[] {
+    const waiting = [...[...this.#behind.values()].flat(), ...this.#homeless];
+    this.#behind.clear();
+    this.#homeless = [];
+    return waiting;
   }
 
   #sweep(): void {
     const nowMs = performance.now();
     for (const link of this.#links) link.sweep(nowMs);
-    if (this.#homeless.length === 0) return;
-    const late = this.#homeless.filter((asked) => asked.deadlineMs <= nowMs);
-    this.#homeless = this.#homeless.filter((asked) => asked.deadlineMs > nowMs);
+    const late: Asked[] = [];
+    const inTime = (asked: Asked) => asked.deadlineMs > nowMs || late.push(asked) === 0;
+    this.#homeless = this.#homeless.filter(inTime);
+    for (const [key, behind] of this.#behind) {
+      const left = behind.filter(inTime);
+      if (left.length > 0) this.#behind.set(key, left);
+      else this.#behind.delete(key);
+    }
     for (const asked of late) asked.reject(new ImError('NO_LINK', `no ${this.#options.role} server is reachable`));
   }
 }

@@ -26,6 +26,13 @@ export function textOf(address: Address): string {
 
 export const LINK_HEARTBEAT_MS = 5_000;
 export const LINK_SILENCE_MS = 30_000;
+/**
+ * A link with open questions that is silent gets a heartbeat after so many sweeps of its group, and is given up after so
+ * many more: the other side is frozen, as one that is only slow answers heartbeats at once. Counted in sweeps and not in
+ * time, so that a pause of our own is not taken for the other side's.
+ */
+export const SILENT_SWEEPS_PROBED = 4;
+export const SILENT_SWEEPS_MAX = 16;
 const DIAL_MS_MAX = 5_000;
 const REDIAL_MS_FIRST = 100;
 const REDIAL_MS_MAX = 1_000;
@@ -52,6 +59,8 @@ export interface LinkOwner {
    * side was heard last; undefined when the link had not been open.
    */
   lost(link: Link, asked: Asked[], silentMs: number | undefined): void;
+  /** The last open question of this key is answered, or late, on a link that drains. */
+  freed(key: number): void;
 }
 
 export interface LinkOptions<Ctx> {
@@ -85,6 +94,9 @@ export class Link implements ConnectionOwner {
   #hello: Hello | undefined;
   #lastId = 0;
   #failures = 0;
+  /** Sweeps since the other side was heard, while a question was open. */
+  #silentSweeps = 0;
+  #sweptMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #peerName = '';
 
@@ -107,6 +119,9 @@ export class Link implements ConnectionOwner {
   }
   get peerName(): string {
     return this.#peerName;
+  }
+  get draining(): boolean {
+    return this.#draining;
   }
   hasAsksOf(key: number): boolean {
     return this.#askedOf.has(key);
@@ -136,13 +151,24 @@ export class Link implements ConnectionOwner {
     this.#loseAsks(false);
   }
 
-  /** Rejects what is past its deadline. Called by the group, for all links in one sweep. */
+  /** Rejects what is past its deadline, and leaves a frozen server. Called by the group, for all links in one sweep. */
   sweep(nowMs: number): void {
     for (const [id, asked] of this.#asked) {
       if (asked.deadlineMs > nowMs) continue;
-      this.#settled(id, asked);
       asked.reject(new ImError('TIMEOUT', `no answer from ${this.#options.role} ${textOf(this.address)}`));
+      this.#settled(id, asked);
     }
+    if (this.#state === 'open') this.#leaveIfFrozen(nowMs);
+  }
+
+  #leaveIfFrozen(nowMs: number): void {
+    const connection = this.#connection!;
+    const heard = connection.heardMs >= this.#sweptMs;
+    this.#sweptMs = nowMs;
+    // Once counting, it goes on until something is heard, though the questions may have timed out meanwhile.
+    this.#silentSweeps = heard || (this.#asked.size === 0 && this.#silentSweeps === 0) ? 0 : this.#silentSweeps + 1;
+    if (this.#silentSweeps === SILENT_SWEEPS_PROBED) connection.send(encodeFrame(other.heartbeat, 0, {}));
+    if (this.#silentSweeps > SILENT_SWEEPS_MAX) connection.close('silent');
   }
 
   frame(frame: Frame): void {
@@ -204,6 +230,7 @@ export class Link implements ConnectionOwner {
     }
     clearTimeout(this.#timer);
     this.#state = 'open';
+    this.#silentSweeps = 0;
     this.#failures = 0;
     this.#timer = setInterval(() => this.#beat(), LINK_HEARTBEAT_MS);
     log.info({ to: role, address: textOf(this.address), peer: this.#peerName }, 'link open');
@@ -235,16 +262,19 @@ export class Link implements ConnectionOwner {
   #answered(id: number, frame: Frame): void {
     const asked = this.#asked.get(id >>> 0);
     if (asked === undefined) return; // its deadline has passed
-    this.#settled(id >>> 0, asked);
     if (frame.command !== cluster.failure.id) asked.resolve(frame);
     else asked.reject(failureOf(frame));
+    this.#settled(id >>> 0, asked);
   }
 
   #settled(id: number, { key }: Asked): void {
     this.#asked.delete(id);
     const left = this.#askedOf.get(key)! - 1;
     if (left > 0) this.#askedOf.set(key, left);
-    else this.#askedOf.delete(key);
+    else {
+      this.#askedOf.delete(key);
+      if (this.#draining) this.#owner.freed(key);
+    }
   }
 
   #freeId(): number {

@@ -16,6 +16,14 @@ const STRANGERS_MAX = 128;
 /** What one of them may send in a frame: the first words after its proof may be in the same read. */
 const STRANGER_FRAME_SIZE_MAX = 4 * 1024 * 1024;
 
+/**
+ * After a pause of our own (frozen, or starved) of so long, whoever had asked something has left us for another server:
+ * see SILENT_SWEEPS_MAX. What he sent before is not acted on: asked anew elsewhere it is done by now, and what he has asked
+ * since would be overtaken.
+ */
+const STOOD_STILL_MS = 3_000;
+const TICK_MS = 500;
+
 /** A server that dialled us and proved itself. */
 export interface Peer {
   readonly role: string;
@@ -44,11 +52,14 @@ export class Peers<Ctx> {
   readonly #options: PeersOptions<Ctx>;
   readonly #incoming = new Set<Incoming<Ctx>>();
   readonly #silence: NodeJS.Timeout;
+  readonly #ticker: NodeJS.Timeout;
+  #tickedMs = performance.now();
   #listening: { port: number; close(): void } | undefined;
 
   private constructor(options: PeersOptions<Ctx>) {
     this.#options = options;
     this.#silence = setInterval(() => this.#closeSilent(), LINK_SILENCE_MS / 6);
+    this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
 
   static async open<Ctx>(options: PeersOptions<Ctx>): Promise<Peers<Ctx>> {
@@ -56,7 +67,7 @@ export class Peers<Ctx> {
     try {
       peers.#listening = await listen(options.port, options.host, (socket) => peers.#accept(socket));
     } catch (error) {
-      clearInterval(peers.#silence);
+      peers.close();
       throw error;
     }
     return peers;
@@ -85,6 +96,7 @@ export class Peers<Ctx> {
 
   close(): void {
     clearInterval(this.#silence);
+    clearInterval(this.#ticker);
     this.#listening?.close();
     for (const each of this.#incoming) each.connection.close('shutdown');
   }
@@ -97,8 +109,22 @@ export class Peers<Ctx> {
       return;
     }
     const connection = new Connection(socket, { ...linkConnectionLimits, frameSizeMax: STRANGER_FRAME_SIZE_MAX });
-    const incoming = new Incoming(connection, this.#options, () => this.#incoming.delete(incoming));
+    const incoming = new Incoming(connection, this.#options, {
+      gone: () => this.#incoming.delete(incoming),
+      stoodStill: () => this.#tick(),
+    });
     this.#incoming.add(incoming);
+  }
+
+  /** After a pause, sockets are heard before timers or after them: either notices. @returns whether there was one */
+  #tick(): boolean {
+    const pausedMs = performance.now() - this.#tickedMs;
+    if (pausedMs > STOOD_STILL_MS) {
+      this.#options.log.warn({ pausedMs: Math.round(pausedMs) }, 'stood still: all peers have to dial again');
+      for (const { connection } of this.#incoming) connection.close('silent');
+    }
+    this.#tickedMs += pausedMs;
+    return pausedMs > STOOD_STILL_MS;
   }
 
   #closeSilent(): void {
@@ -108,10 +134,16 @@ export class Peers<Ctx> {
   }
 }
 
+interface IncomingOwner {
+  gone(): void;
+  /** Whether we stood still until a moment ago, so that what is heard now is of before. */
+  stoodStill(): boolean;
+}
+
 class Incoming<Ctx> implements Peer, ConnectionOwner {
   readonly connection: Connection;
   readonly #options: PeersOptions<Ctx>;
-  readonly #gone: () => void;
+  readonly #owner: IncomingOwner;
   readonly #mine: Hello;
   #theirs: Hello | undefined;
   #table: CommandTable<Ctx, Peer> | undefined;
@@ -119,10 +151,10 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
   proven = false;
   running = 0;
 
-  constructor(connection: Connection, options: PeersOptions<Ctx>, gone: () => void) {
+  constructor(connection: Connection, options: PeersOptions<Ctx>, owner: IncomingOwner) {
     this.connection = connection;
     this.#options = options;
-    this.#gone = gone;
+    this.#owner = owner;
     this.#mine = { ...options.self, nonce: freshNonce() };
     this.#greeting = setTimeout(() => connection.close('not-proven'), GREETING_MS_MAX);
     connection.own(this);
@@ -146,13 +178,14 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
   }
 
   frame(frame: Frame): void {
+    if (this.#owner.stoodStill()) return; // and closed
     if (this.proven) this.#dispatch(frame);
     else this.#greet(frame);
   }
 
   closed(reason: CloseReason): void {
     clearTimeout(this.#greeting);
-    this.#gone();
+    this.#owner.gone();
     if (!this.proven) return;
     this.#options.log.info({ from: this.role, peer: this.name, reason }, 'peer left');
     this.#options.left?.(this, performance.now() - this.connection.heardMs);

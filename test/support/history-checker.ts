@@ -221,6 +221,11 @@ export class HistoryChecker {
     return kept.filter(({ sender, text }) => sender !== userId && heard?.idOf.has(text) !== true);
   }
 
+  /** What those who are connected still have to be told of the pages so far. */
+  undelivered(): Fault[] {
+    return [...this.#conversations.values()].flatMap(undeliveredIn);
+  }
+
   /** A page of a history, in any order. All pages of a conversation together have to be the whole of it, once. */
   page(conversation: string, messages: Iterable<Kept>): void {
     this.#conversation(conversation).kept.push(...messages);
@@ -255,16 +260,21 @@ function judge(it: Conversation): void {
     if (idOf.get(text) !== msgId)
       it.fault('untold', `"${text}" was shown as ${msgId}, kept is ${idOf.get(text) ?? 'nothing'}`);
   }
-  for (const [receiver, { userId, after }] of it.present) {
+  it.faults.push(...undeliveredIn(it));
+  for (const reader of it.readers.values()) judgeReader(it, reader);
+}
+
+function undeliveredIn(it: Conversation): Fault[] {
+  return [...it.present].flatMap(([receiver, { userId, after }]) => {
     const heard = it.heard.get(receiver)?.idOf;
     const missing = it.kept.filter(
       ({ msgId, sender, text }) => msgId > after && sender !== userId && !heard?.has(text),
     );
-    if (missing.length === 0) continue;
+    if (missing.length === 0) return [];
     const ids = missing.map(({ msgId }) => msgId).toSorted((a, b) => a - b);
-    it.fault('undelivered', `${receiver} was not told ${ids.slice(0, 20).join(', ')} (${ids.length} in all)`);
-  }
-  for (const reader of it.readers.values()) judgeReader(it, reader);
+    const detail = `${receiver} was not told ${ids.slice(0, 20).join(', ')} (${ids.length} in all)`;
+    return [{ kind: 'undelivered', conversation: it.name, detail }];
+  });
 }
 
 /** Sending counts as reading: whoever is shown a head has read at least up to his last message below it. */

@@ -22,6 +22,8 @@ import {
   LINK_SILENCE_MS,
   Link,
   linkConnectionLimits,
+  SILENT_SWEEPS_MAX,
+  SILENT_SWEEPS_PROBED,
 } from '../../../common/net/link.js';
 import { LinkGroup, type LinkGroupOptions } from '../../../common/net/link-group.js';
 import { listen } from '../../../common/net/listener.js';
@@ -604,7 +606,7 @@ t.test('deadlines', async (t) => {
         hears: silent,
         ctx: undefined as never,
       },
-      { opened: () => (open = true), lost: () => undefined },
+      { opened: () => (open = true), lost: () => undefined, freed: () => undefined },
     );
     t.teardown(() => link.close());
     const hand = await server.next();
@@ -828,16 +830,19 @@ t.test('draining', async (t) => {
     const fresh = links.ask(3, 2);
     two.answerAsk(await two.expectAsk());
     t.equal(await fresh, 30, 'another key that was at home there');
-    const behind = links.ask(4, 0);
-    const second = await one.expectAsk();
+    const behind = [links.ask(4, 0), links.ask(5, 0)];
+    t.equal(two.heard + one.heard, 0, 'what must not overtake what is open there waits');
+    t.equal(links.group.openAsks, 3);
     one.answerAsk(open[1]!);
     t.equal(await asks[1], 20, 'what was open is answered');
-    one.answerAsk(second);
-    t.equal(await behind, 40, 'as is what must not overtake it');
-    const moved = links.ask(5, 0);
-    two.answerAsk(await two.expectAsk());
-    t.equal(await moved, 50, 'with nothing under way any more the key moves');
-    t.equal(one.heard, 0);
+    const moved = [await two.expectAsk(), await two.expectAsk()];
+    for (const ask of moved) two.answerAsk(ask);
+    t.same(await Promise.all(behind), [40, 50], 'and what waited moves, in its order');
+    t.same(
+      moved.map((ask) => ask.userId),
+      [4, 5],
+    );
+    t.equal(one.heard, 0, 'a busy key gives a server that drains nothing new');
 
     two.connection.close('shutdown');
     await until(() => links.lines.said('link lost') === 1, 'the other one is gone');
@@ -890,10 +895,14 @@ t.test('silence', async (t) => {
       performance.now = now;
     });
     return (ms) => {
-      ahead += ms;
-      mock.timers.tick(ms);
+      for (let passed = 0; passed < ms; passed += STEP_MS) {
+        ahead += STEP_MS;
+        mock.timers.tick(STEP_MS);
+      }
     };
   };
+  /** In one go it would be a pause of our own. */
+  const STEP_MS = 250;
   const BEATS = 3 * Math.ceil(LINK_SILENCE_MS / LINK_HEARTBEAT_MS);
 
   t.test('a link stays open while its heartbeats are answered, and not for long when they are not', async (t) => {
@@ -914,19 +923,72 @@ t.test('silence', async (t) => {
     t.ok(links.group.open);
     t.same(hand.reasons, []);
 
-    const asked = codeOf(links.ask(1));
-    await hand.expectAsk();
     for (let ms = LINK_HEARTBEAT_MS; ms < LINK_SILENCE_MS; ms += LINK_HEARTBEAT_MS) pass(LINK_HEARTBEAT_MS);
-    t.ok(links.group.open, 'a while of silence is no reason');
+    t.ok(links.group.open, 'with nothing asked, a while of silence is no reason');
     pass(LINK_HEARTBEAT_MS);
     t.notOk(links.group.open);
     t.match(links.lines.all.at(-1), { text: 'link lost', fields: { reason: 'silent' } });
     t.equal(lost.length, 1);
     t.ok(lost[0]! > LINK_SILENCE_MS);
-    const next = await server.next();
-    await next.letIn();
-    next.say(cluster.failure, { code: 'BUSY' }, (await next.expectAsk()).id);
-    t.equal(await asked, 'BUSY', 'and the question is asked again');
+  });
+
+  t.test('a server that is frozen with a question open is left after some seconds', async (t) => {
+    const pass = holdTime(t);
+    const [frozen, awake] = [await byHand(t), await byHand(t)];
+    const links = new Links(t, [frozen.address, awake.address], { askTimeoutMs: 1e9 });
+    const [hand, next] = [await frozen.next(), await awake.next()];
+    await Promise.all([hand.letIn(), next.letIn()]);
+    await until(() => links.lines.said('link open') === 2, 'both are open');
+
+    const slow = links.ask(1);
+    const first = await hand.expectAsk();
+    for (let sweeps = 0; sweeps <= 3 * SILENT_SWEEPS_MAX; sweeps += SILENT_SWEEPS_PROBED) {
+      const { beats } = hand;
+      pass((SILENT_SWEEPS_PROBED + 1) * STEP_MS); // the first one has heard something
+      await until(() => hand.beats > beats, 'a heartbeat');
+      const heard = t.capture(Link.prototype, 'frame', Link.prototype.frame);
+      hand.say(other.heartbeat, {});
+      await until(() => heard().length > 0, 'the answer is heard');
+    }
+    hand.answerAsk(first);
+    t.equal(await slow, 10, 'one that answers heartbeats may take its time');
+
+    const asks = [links.ask(2), links.ask(3)];
+    for (const _ of asks) await hand.expectAsk();
+    pass((SILENT_SWEEPS_MAX - 1) * STEP_MS);
+    t.equal(links.lines.said('link lost'), 0, 'not at once');
+    pass(3 * STEP_MS);
+    t.match(links.lines.all.at(-1), { text: 'link lost', fields: { reason: 'silent' } });
+    const again = [await next.expectAsk(), await next.expectAsk()];
+    for (const ask of again) next.answerAsk(ask);
+    t.same(await Promise.all(asks), [20, 30], 'and its questions are asked elsewhere');
+    t.same(
+      again.map((ask) => ask.userId),
+      [2, 3],
+      'in their order',
+    );
+  });
+
+  t.test('a server that stood still does not act on what was asked before', async (t) => {
+    const now = performance.now.bind(performance);
+    t.teardown(() => {
+      performance.now = now;
+    });
+    const server = await Server.open(t);
+    const hand = Hand.dial(t, server.peers.port);
+    await hand.join();
+    await until(() => server.joined.length === 1, 'it is let in');
+    hand.say(cluster.userGroups, { userId: 1 }, 1);
+    await hand.expect(cluster.userGroups.reply);
+    performance.now = () => now() + 10_000; // as after SIGSTOP and SIGCONT
+    hand.say(cluster.userGroups, { userId: 2 }, 2);
+    await hand.closedUnheard();
+    t.same(server.asked, [1]);
+    t.equal(server.lines.said('stood still: all peers have to dial again'), 1);
+    const back = Hand.dial(t, server.peers.port);
+    await back.join();
+    back.say(cluster.userGroups, { userId: 3 }, 3);
+    t.equal((await back.expect(cluster.userGroups.reply)).id, 3, 'whoever comes back is heard');
   });
 
   t.test('a peer that is not heard is closed', async (t) => {

@@ -1,0 +1,32 @@
+/** The soak by hand, as long as one likes: `node dist/test/faults/soak-cli.js --messages 1000000`. */
+import { Command, InvalidArgumentError } from 'commander';
+import { soak } from './soak.js';
+import { linesOf } from './soak-report.js';
+
+const DAY_MS = 86_400_000;
+const options = new Command('soak-cli')
+  .description('Chats through a cluster of its own while servers are killed and buckets move, and judges the result.')
+  .option('--messages <count>', 'to be sent', whole, 1_000_000)
+  .option('--seed <number>', 'of all that is random; default: a new one', whole, Math.floor(Math.random() * 2 ** 32))
+  .option('--log <file>', 'keep what the servers have logged')
+  .parse()
+  .opts<{ messages: number; seed: number; log?: string }>();
+
+say(`seed ${options.seed}`);
+const teardowns: (() => unknown)[] = [];
+try {
+  const report = await soak({ teardown: (work) => teardowns.unshift(work) }, { ...options, msMax: DAY_MS, hear: say });
+  for (const line of linesOf(report)) process.stdout.write(`${line}\n`);
+  process.exitCode = report.faults.length === 0 && report.fsck === '' ? 0 : 1;
+} finally {
+  for (const work of teardowns) await work();
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function whole(text: string): number {
+  if (!/^\d{1,12}$/.test(text)) throw new InvalidArgumentError('expected a whole number.');
+  return Number(text);
+}

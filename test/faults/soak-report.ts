@@ -1,0 +1,26 @@
+import { DISTURBANCES } from './disturber.js';
+import type { SoakReport } from './soak.js';
+
+/** What came of it, line by line. */
+export function linesOf({ tally, disturbances, ms, ...report }: SoakReport): string[] {
+  const seconds = ms / 1000;
+  const perSecond = (count: number) => Math.round(count / seconds);
+  const times = DISTURBANCES.flatMap((kind) => {
+    const whole = disturbances.filter((each) => each.kind === kind).map((each) => each.wholeMs);
+    if (whole.length === 0) return [];
+    whole.sort((a, b) => a - b);
+    const middle = whole[whole.length >> 1]!;
+    return [`  ${kind}: ${whole.length} times, whole after ${whole[0]} to ${whole.at(-1)} ms, median ${middle} ms`];
+  });
+  return [
+    `${tally.sent} messages sent in ${Math.round(seconds)} s (${perSecond(tally.sent)}/s), ${tally.acked} acked`,
+    `${tally.delivered} deliveries (${perSecond(tally.delivered)}/s), ${tally.logins} log-ins`,
+    `${tally.resent} sent again, ${tally.duplicates} of them stored before; ${tally.givenUp} given up by legacy clients`,
+    `${report.bucketsMoved} buckets moved, ${report.moversKilled} movers killed, ${report.movesTakenUp} runs failed and taken up`,
+    `${disturbances.length} disturbances:`,
+    ...times,
+    `${report.faults.length} faults, ${report.fsck === '' ? 'the databases agree' : 'fsck has findings'}`,
+    ...report.faults.slice(0, 20).map(({ kind, conversation, detail }) => `  ${kind} in ${conversation}: ${detail}`),
+    ...report.fsck.split('\n').filter((line) => line !== ''),
+  ];
+}

@@ -1,0 +1,156 @@
+import { writeFile } from 'node:fs/promises';
+import { bucketOf, groupConversation, singleConversation, userBucketOf } from '../../common/conversation.js';
+import { IM } from '../../common/pdu/pb.js';
+import { demoName } from '../../tools/cluster/demo.js';
+import { until } from '../support/cluster.js';
+import { type Fault, HistoryChecker } from '../support/history-checker.js';
+import type { Teardown } from '../support/postgres.js';
+import { type RunningCluster, startProcesses, temporaryData } from '../support/processes.js';
+import { runTool } from '../support/tool.js';
+import { Chatter, type Company, type Place, type Tally } from './chatter.js';
+import { type Disturbance, Killer, Mover, SERVERS } from './disturber.js';
+import { Random } from './random.js';
+
+/**
+ * The whole cluster as processes, and people who chat in pairs and groups through all of it, read, page and look up what
+ * has changed, while servers and PostgreSQL are killed and buckets move between shards. Then the histories are read, and
+ * the checker judges all that anybody has seen.
+ */
+export interface SoakOptions {
+  /** At least so many are sent; and so long that every kind of disturbance has had its turn. */
+  readonly messages: number;
+  /** No new disturbance and no new message after so long, however many there were, in ms. */
+  readonly msMax: number;
+  readonly seed: number;
+  /** A file for what the servers and the launcher have logged. */
+  readonly log?: string;
+  hear(line: string): void;
+}
+
+export interface SoakReport {
+  readonly tally: Tally;
+  readonly faults: readonly Fault[];
+  readonly disturbances: readonly Disturbance[];
+  readonly bucketsMoved: number;
+  readonly moversKilled: number;
+  readonly movesTakenUp: number;
+  /** Of the chat itself. */
+  readonly ms: number;
+  /** What fsck has to say; empty when all agrees. */
+  readonly fsck: string;
+}
+
+const { SESSION_TYPE_SINGLE, SESSION_TYPE_GROUP } = IM.BaseDefine.SessionType;
+const CHATTERS = 24;
+const SHARDS = ['shard-1', 'shard-2', 'shard-3'];
+const HEAR_MS = 10_000;
+
+export async function soak(t: Teardown, options: SoakOptions): Promise<SoakReport> {
+  const random = new Random(options.seed);
+  const data = await temporaryData(t);
+  const counts = { 'msg-servers': SERVERS, 'db-proxies': SERVERS, shards: SHARDS.length, 'demo-users': CHATTERS };
+  const args = Object.entries(counts).flatMap(([name, count]) => [`--${name}`, `${count}`]);
+  const cluster = await startProcesses(t, { data, args });
+  if (options.log !== undefined) t.teardown(() => writeFile(options.log!, cluster.stderr.join('\n')));
+  const company = companyOf(cluster, random);
+  const { tally, checker } = company;
+  // Every third one is a stock client.
+  const chatters = Array.from({ length: CHATTERS }, (_, i) => new Chatter(demoName(i + 1), i % 3 !== 0, company));
+  t.teardown(() => Promise.all(chatters.map((chatter) => chatter.leave())));
+  const places = await meet(chatters);
+  const startedMs = performance.now();
+  for (const [i, chatter] of chatters.entries()) chatter.talk(places[i]!);
+
+  const flows = (sinceMs: number) => chatters.every((each) => each.ackedSentMs > sinceMs && each.toldSentMs > sinceMs);
+  await until(() => flows(startedMs), 'the chat to begin', 30_000);
+  const killer = new Killer(cluster, random, flows);
+  const mover = new Mover(data, random, bucketsOf(chatters), SHARDS);
+  mover.start();
+  const isDone = () =>
+    (tally.sent >= options.messages && killer.isThrough) || performance.now() - startedMs > options.msMax;
+  const teller = setInterval(() => options.hear(`${tally.sent} sent, ${tally.acked} acked`), HEAR_MS);
+  try {
+    while (!isDone()) {
+      const { kind, wholeMs } = await killer.next();
+      options.hear(`${kind} killed: whole after ${wholeMs} ms`);
+      const goOnMs = performance.now() + 500 + random.below(2_000);
+      await until(() => performance.now() > goOnMs || isDone(), 'the next disturbance');
+    }
+  } finally {
+    clearInterval(teller);
+    await mover.stop();
+  }
+  await Promise.all(chatters.map((chatter) => chatter.fallSilent()));
+  const ms = Math.round(performance.now() - startedMs);
+  options.hear(`${tally.sent} messages in ${Math.round(ms / 1000)} s; now all is read and judged`);
+
+  await untilNothingIsUnderWay(cluster);
+  await readHistories(chatters, checker);
+  await until(() => checker.undelivered().length === 0, 'all deliveries', 30_000).catch(() => undefined); // judged below
+  await Promise.all(chatters.map((chatter) => chatter.readOn()));
+  const { code, stdout, stderr } = await runTool('fsck', ['--data', data, '--open', '5%']);
+  return {
+    tally,
+    faults: checker.faults(),
+    disturbances: killer.done,
+    bucketsMoved: mover.moved,
+    moversKilled: mover.killed,
+    movesTakenUp: mover.failed,
+    ms,
+    fsck: code === 0 ? '' : stdout + stderr,
+  };
+}
+
+function companyOf(cluster: RunningCluster, random: Random): Company {
+  const addresses = cluster.info.msg.map((text) => {
+    const { hostname: host, port } = new URL(`tcp://${text}`);
+    return { host, port: Number(port) };
+  });
+  const tally = { sent: 0, acked: 0, resent: 0, duplicates: 0, givenUp: 0, delivered: 0, logins: 0 };
+  return { addresses, random, tally, checker: new HistoryChecker(), pauseMs: 5 };
+}
+
+/** Everybody comes, and chats with both neighbours and in the group of his department. */
+async function meet(chatters: readonly Chatter[]): Promise<Place[][]> {
+  const clients = await Promise.all(chatters.map((chatter) => chatter.arrive()));
+  const places = chatters.map(async (_, i): Promise<Place[]> => {
+    const groups = await clients[i]!.groups();
+    const department = groups.find((group) => group.groupName !== 'Everybody')!;
+    const neighbours = [i + 1, i + chatters.length - 1].map((at) => chatters[at % chatters.length]!.userId);
+    return [
+      ...neighbours.map((id) => ({ type: SESSION_TYPE_SINGLE, id })),
+      { type: SESSION_TYPE_GROUP, id: department.groupId },
+    ];
+  });
+  return Promise.all(places);
+}
+
+/** Buckets with the conversations of the chat, and with the lists of those who take part. */
+function bucketsOf(chatters: readonly Chatter[]): number[] {
+  const buckets = chatters.flatMap(({ userId, places }) => [
+    userBucketOf(userId),
+    ...places.map(({ type, id }) =>
+      bucketOf(type === SESSION_TYPE_GROUP ? groupConversation(id) : singleConversation(userId, id)),
+    ),
+  ]);
+  return [...new Set(buckets)];
+}
+
+/** What a killed msg server has asked for may be stored a little later than everything else. */
+async function untilNothingIsUnderWay({ info }: RunningCluster): Promise<void> {
+  const proxies = Object.entries(info.metrics).filter(([name]) => name.startsWith('db-proxy'));
+  const isIdle = async () => {
+    const texts = await Promise.all(proxies.map(async ([, url]) => (await fetch(url)).text()));
+    return texts.every(
+      (text) => /^teamtalk_append_waiting\S* 0$/m.test(text) && /^teamtalk_asks_running\S* 0$/m.test(text),
+    );
+  };
+  await until(isIdle, 'the db-proxies to be idle', 30_000);
+}
+
+async function readHistories(chatters: readonly Chatter[], checker: HistoryChecker): Promise<void> {
+  const readers = new Map(
+    chatters.flatMap((chatter) => chatter.places.map((place) => [chatter.nameOf(place), { chatter, place }] as const)),
+  );
+  for (const [name, { chatter, place }] of readers) checker.page(name, await chatter.history(place));
+}
