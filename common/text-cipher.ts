@@ -23,7 +23,7 @@ export function encryptText(text: string): Buffer {
 
 /** @returns undefined when the bytes are no such text. */
 export function decryptText(data: Uint8Array): string | undefined {
-  const bytes = Buffer.from(Buffer.from(data).toString('latin1').replace(/\s+/g, ''), 'base64');
+  const bytes = Buffer.from(Buffer.from(data).toString('latin1'), 'base64'); // skips white space
   if (bytes.length === 0 || bytes.length % BLOCK !== 0) return undefined;
   const decipher = createDecipheriv('aes-256-ecb', KEY, null).setAutoPadding(false);
   const padded = Buffer.concat([decipher.update(bytes), decipher.final()]);

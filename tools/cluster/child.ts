@@ -25,6 +25,7 @@ export class Child {
   readonly planned: Planned;
   readonly #owner: ChildOwner;
   #process: ChildProcess | undefined;
+  #pid: number | undefined;
   #stopping = false;
   #crashes = 0;
   #startedMs = 0;
@@ -35,8 +36,9 @@ export class Child {
     this.#owner = owner;
   }
 
+  /** Of the process that was ready last: one that is still starting is not there yet. */
   get pid(): number | undefined {
-    return this.#process?.pid;
+    return this.#pid;
   }
 
   /** Resolves when it can be reached. @throws an Error that says why it cannot start. */
@@ -58,6 +60,7 @@ export class Child {
       });
     }
     await ready(child, () => words.join('\n'));
+    this.#pid = child.pid;
     child.once('exit', (code, signal) => this.#exited(signal ?? `exit code ${code}`));
     if (child.exitCode !== null || child.signalCode !== null) this.#exited('right after its start');
   }

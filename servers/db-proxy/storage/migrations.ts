@@ -4,10 +4,13 @@ import pg from 'pg';
 import type { Logger } from '../../../common/log.js';
 import { projectRoot } from '../../../common/root.js';
 import { clientConfig } from './database.js';
+import { type Migration, unfinishedRestore } from './schema.js';
+import { placeOf } from './tool-client.js';
 
 /**
  * Numbered SQL files, applied once each and in order, under a lock so that servers starting at the same moment do not
- * meet. A schema newer than this build knows stops the start: an old server would misread it.
+ * meet. A schema newer than this build knows stops the start: an old server would misread it. So does one that is being
+ * restored, or was until the restore was cut off.
  */
 export type Schema = 'meta' | 'shard';
 
@@ -20,18 +23,24 @@ export async function migrate(url: string, schema: Schema, log: Logger): Promise
   await client.connect();
   try {
     await client.query('select pg_advisory_lock($1)', [LOCK_ID]);
-    await applyMissing(client, schema, log);
+    await applyMissing(client, schema, placeOf(url), log);
   } finally {
     await client.end(); // gives the lock back
   }
 }
 
-async function applyMissing(client: pg.Client, schema: Schema, log: Logger): Promise<void> {
+async function applyMissing(client: pg.Client, schema: Schema, place: string, log: Logger): Promise<void> {
   await client.query(`create schema if not exists ${schema}`);
   await client.query(
     `create table if not exists ${schema}.migration (number integer primary key, name text not null, at timestamptz not null default now())`,
   );
-  const { rows } = await client.query<{ number: number }>(`select number from ${schema}.migration`);
+  const { rows } = await client.query<Migration>(`select number, name from ${schema}.migration`);
+  const unfinished = unfinishedRestore(rows);
+  if (unfinished !== undefined)
+    throw new Error(
+      `${place} holds ${unfinished}, and no messages: wait for it if it is under way; if it was cut off, ` +
+        '`npm run restore -- FOLDER --again` with its other options empties the database and starts over',
+    );
   const applied = new Set(rows.map((row) => row.number));
   const files = await migrationFiles(schema);
   const newest = files.at(-1)?.number ?? 0;

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { pino } from 'pino';
 import { BucketCopy, removeRows } from './bucket-copy.js';
+import { lockBucket } from './bucket-lock.js';
 import { type BucketTable, bucketTables, sameTables } from './bucket-tables.js';
 import { migrate } from './migrations.js';
 import { shardUrl } from './shards.js';
@@ -487,15 +488,15 @@ class Mover {
 
   /** The connection to meta, which holds the bucket. */
   #meta(): Promise<pg.Client> {
-    return this.#connection(META, { name: META, url: this.#metaUrl }, 'bucket');
+    return this.#connection(META, { name: META, url: this.#metaUrl }, 'meta');
   }
 
   /** The connection to a shard, which holds the bucket's rows there. */
   async #shard(name: string): Promise<pg.Client> {
-    return this.#connections.get(name) ?? this.#connection(name, await this.#placeOf(name), 'bucket.rows');
+    return this.#connections.get(name) ?? this.#connection(name, await this.#placeOf(name), 'shard');
   }
 
-  async #connection(key: string, place: Place, lock: string): Promise<pg.Client> {
+  async #connection(key: string, place: Place, kind: 'meta' | 'shard'): Promise<pg.Client> {
     const open = this.#connections.get(key);
     if (open !== undefined) return open;
     const client = await connectTool(place.url, `move of bucket ${this.#bucket}`).catch((error: Error) => {
@@ -505,13 +506,13 @@ class Mover {
     await client.query(SESSION);
     // A server that works for a client which has died notices, and gives its locks back. Not every system can tell.
     await client.query("set client_connection_check_interval = '1s'").catch(() => undefined);
-    await this.#lock(client, lock, place.name);
+    await this.#lock(client, kind, place.name);
     return client;
   }
 
-  async #lock(client: pg.Client, what: string, where: string): Promise<void> {
+  async #lock(client: pg.Client, kind: 'meta' | 'shard', where: string): Promise<void> {
     try {
-      await client.query('select pg_advisory_lock(hashtext($1), $2)', [what, this.#bucket]);
+      await lockBucket(client, this.#bucket, kind);
     } catch (error) {
       if (!isLockTimeout(error)) throw error;
       throw new MoveError(

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { bucketOf } from '../../../common/conversation.js';
-import { distinct, type Shards } from './shards.js';
+import { STATEMENT_MS_MAX } from './database.js';
+import { distinct, type Shard, type Shards } from './shards.js';
 
 /** Something to be done because of a message. */
 export interface Effect {
@@ -10,6 +11,9 @@ export interface Effect {
 
 /** How long a db-proxy may go on without knowing of a new consumer. */
 const CONSUMERS_MS = 2_000;
+/** By then whatever a db-proxy has written that did not know better is committed. */
+const WRITTEN_MS = CONSUMERS_MS + STATEMENT_MS_MAX + 1_000;
+const REMOVED_ROWS = 5_000;
 
 /**
  * The outbox: for each consumer (push, webhooks, search) a row per message, written in the message's transaction.
@@ -37,12 +41,41 @@ export class Outbox {
     return rows[0]!.id;
   }
 
-  /** Nothing is written for it any more, and what is there goes. */
+  /**
+   * Nothing is written for it any more, and what is there goes. What other db-proxies write before they notice, and what
+   * a bucket takes along that is just changing shards, goes some seconds later; till then nobody claims it.
+   */
   async unregister(consumer: number): Promise<void> {
     await this.#meta.query('delete from meta.outbox_consumer where id = $1', [consumer]);
     this.#readMs = Number.NEGATIVE_INFINITY;
-    for (const shard of this.#shards.all)
-      await shard.pool.query('delete from shard.outbox where consumer = $1', [consumer]);
+    await this.#removeAll(consumer);
+    const again = () => void this.#removeAll(consumer).catch(() => undefined); // the rows are nobody's and harm nobody
+    setTimeout(again, WRITTEN_MS).unref();
+  }
+
+  async #removeAll(consumer: number): Promise<void> {
+    for (const shard of this.#shards.all) while ((await this.#removeSome(shard, consumer)) === REMOVED_ROWS);
+  }
+
+  /** Under the fence of their buckets: behind it, a copy that goes to another shard would keep them. */
+  #removeSome({ pool }: Shard, consumer: number): Promise<number> {
+    return this.#shards.settled(async () => {
+      const { rows } = await pool.query<{ removed: number }>(
+        `with part as materialized (
+           select bucket, conversation_id, msg_id from shard.outbox
+            where consumer = $1 and bucket in (select bucket from shard.bucket where state = 'open') limit ${REMOVED_ROWS}
+         ), fence as materialized (
+           select shard.writable(array(select distinct bucket from part)) as open
+         ), gone as (
+           delete from shard.outbox o using fence, part
+            where fence.open and o.consumer = $1 and o.bucket = part.bucket
+              and o.conversation_id = part.conversation_id and o.msg_id = part.msg_id returning 1
+         )
+         select count(*)::int as removed from gone`,
+        [consumer],
+      );
+      return rows[0]!.removed;
+    });
   }
 
   /** Whom messages are written for at the moment. */

@@ -516,7 +516,7 @@ async function remove({ client }: ShardClient, batch: readonly Due[]): Promise<n
              delete from shard.message m using cut
               where m.bucket = cut.bucket and m.conversation_id = cut.id and m.msg_id < cut.first_kept returning 1
            )
-           select count(*)::int as messages from gone`,
+           select (select count(*)::int from gone) as messages from fence where open -- asked even if nothing is left here`,
     values: [
       batch.map((each) => each.bucket),
       batch.map((each) => String(each.id)),
