@@ -193,8 +193,9 @@ export class Conversations {
       });
       return rows.map((row) => row.conversation_id).filter((id) => !isGroupConversation(id));
     });
-    const groups = (await this.#groups.ofUsers(userIds)).map(groupConversation);
-    return new Set([...(await Promise.all(listed)).flat(), ...groups]);
+    // Awaited together: a failure that came while another one was awaited would be nobody's.
+    const [groups, ...singles] = await Promise.all([this.#groups.ofUsers(userIds), ...listed]);
+    return new Set([...singles.flat(), ...groups.map(groupConversation)]);
   }
 
   async #storedOn(
