@@ -49,8 +49,10 @@ export const IMPORT_ROWS_MAX = 500;
 /** Departments in departments. */
 export const DEPARTMENT_DEPTH_MAX = 32;
 
-/** What an uploader may call his file, in characters; longer names lose their middle. */
+/** What an uploader may call his file, in characters; longer names are shortened. */
 export const FILE_NAME_LENGTH_MAX = 255;
+/** Of a picture that smaller ones are made of: decoded it takes four bytes for each. */
+export const PICTURE_PIXELS_MAX = 50_000_000;
 /** Objects that are cleared away with one question. */
 export const SWEEP_OBJECTS_MAX = 1000;
 

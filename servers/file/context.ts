@@ -1,8 +1,10 @@
 import type { Logger } from '../../common/log.js';
 import type { BlobStore } from './blobs/store.js';
+import type { Pictures } from './pictures/pictures.js';
 
 /** What a handler may reach. */
 export interface FileContext {
   readonly blobs: BlobStore;
+  readonly pictures: Pictures;
   readonly log: Logger;
 }

@@ -4,13 +4,16 @@ import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { FolderDriver } from './blobs/folder.js';
 import { Register } from './blobs/register.js';
 import { BlobStore } from './blobs/store.js';
+import type { FileContext } from './context.js';
 import { openStoreHttp } from './http/server.js';
+import { Pictures } from './pictures/pictures.js';
 import type { FileSettings } from './settings.js';
 
 /**
  * The file server: keeps files and pictures, and carries them from user to user.
  *
  *   http/    the store: pictures and files by HTTP
+ *   pictures/ small pictures of large ones, made in threads of their own
  *   blobs/   files at rest: sealed in chunks, uploads that go on after a restart; keys and names are with the db-proxies
  */
 export async function startFileServer(settings: FileSettings, { name, log, metrics }: Surroundings): Promise<Running> {
@@ -33,7 +36,10 @@ export async function startFileServer(settings: FileSettings, { name, log, metri
   const register = new Register(dbProxies, name, {});
   const blobs = new BlobStore(register, driver, log);
   metrics.gauge('db_proxy_asks_open', 'Questions to db-proxies without an answer so far', () => dbProxies.openAsks);
-  const http = await openStoreHttp({ blobs, log }, settings).catch((error: unknown) => {
+  const pictures = new Pictures(blobs, settings.pictureSizeMax, log);
+  metrics.gauge('pictures_waiting', 'Small pictures being made', () => pictures.making);
+  const ctx: FileContext = { blobs, pictures, log };
+  const http = await openStoreHttp(ctx, settings).catch((error: unknown) => {
     dbProxies.close();
     throw error;
   });
@@ -42,6 +48,7 @@ export async function startFileServer(settings: FileSettings, { name, log, metri
     notReady: () => (dbProxies.open ? undefined : 'no db-proxy'),
     async close() {
       http.close();
+      await pictures.close();
       dbProxies.close();
     },
   };

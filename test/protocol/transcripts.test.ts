@@ -35,8 +35,8 @@ for (const scenario of await readTranscripts()) {
       `${scenario.name} on ${msgServers} msg server${msgServers === 1 ? '' : 's'}`,
       { buffered: true },
       async (t) => {
-        const cluster = await TestCluster.start(t, postgres, { msgServers, users: [] });
-        const target: Target = { msg: cluster.msg, loginHttp: cluster.loginHttp };
+        const cluster = await TestCluster.start(t, postgres, { msgServers, users: [], file: {} });
+        const target: Target = { msg: cluster.msg, loginHttp: cluster.loginHttp, fileStore: cluster.file!.storeUrl };
         const missing = [
           ...missingParts(scenario, target),
           ...[...commandsOf(scenario)].filter((id) => !known.has(id)).map((id) => `0x${id.toString(16)}`),
