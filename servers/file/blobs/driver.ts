@@ -24,7 +24,9 @@ export interface Draft {
   readonly size: number;
   /** What `park` was given last; it stays until `finish` or another `park`. */
   readonly parked: Buffer | undefined;
-  /** The bytes that are there. */
+  /** False: what is there cannot be looked at before `finish`. It is whole then, nothing of it can be torn. */
+  readonly readable: boolean;
+  /** The bytes that are there; after `finish`, all of them. */
   read(): AsyncIterable<Buffer>;
   /** Forgets what is behind `size`. Only of what a crash may have torn. */
   truncate(size: number): Promise<void>;

@@ -80,6 +80,7 @@ export class FolderDriver implements Driver {
 }
 
 class FolderDraft implements Draft {
+  readonly readable = true;
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #requireRoom: () => Promise<void>;

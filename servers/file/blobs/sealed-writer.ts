@@ -9,8 +9,8 @@ const BATCH_CHUNKS = 16;
 
 /** How far an upload is. What has to be known to write on; all of it can be found again by reading the object. */
 export interface Progress {
-  /** Over the plain bytes so far. */
-  readonly hash: Hash;
+  /** Over the plain bytes so far; undefined: not known, and found by reading all of it at the end. */
+  readonly hash: Hash | undefined;
   /** Whole chunks in the object. */
   chunks: number;
   /** Plain bytes behind them: the beginning of the next chunk, or all of it. */
@@ -51,7 +51,7 @@ export class SealedWriter {
   async write(piece: Uint8Array): Promise<void> {
     const { progress } = this;
     if (progress.complete && piece.length > 0) throw new ImError('WRONG_OFFSET', 'the upload is complete');
-    progress.hash.update(piece);
+    progress.hash?.update(piece);
     progress.size += piece.length;
     for (let at = 0; at < piece.length; ) {
       if (progress.tail.length === CHUNK_SIZE) await this.#sealTail();
@@ -83,7 +83,15 @@ export class SealedWriter {
       await this.#draft.finish(sealChunk(this.#key, progress.chunks, PLACE.last, progress.tail));
       progress.complete = true;
     }
-    return progress.hash.copy().digest('hex');
+    const hash = progress.hash?.copy() ?? (await this.#readBack());
+    return hash.digest('hex');
+  }
+
+  async #readBack(): Promise<Hash> {
+    const { hash, size } = await look(this.#key, this.#draft);
+    if (size !== this.progress.size)
+      throw new ImError('FILE_DAMAGED', `${size} bytes are there, not ${this.progress.size}`);
+    return hash!;
   }
 
   async #sealTail(): Promise<void> {
@@ -109,18 +117,31 @@ function agrees({ chunks, parked, complete }: Progress, draft: Draft): boolean {
 
 /** Reads what is there, up to what a crash may have torn; that is cut off. */
 async function look(key: FileKey, draft: Draft): Promise<Progress> {
+  const chunks = draft.readable ? 0 : draft.size / SEALED_CHUNK_SIZE;
   const progress: Progress = {
-    hash: createHash('sha256'),
-    chunks: 0,
+    hash: draft.readable ? createHash('sha256') : undefined,
+    chunks,
     tail: Buffer.alloc(0),
     parked: draft.parked,
     complete: false,
-    size: 0,
+    size: chunks * CHUNK_SIZE,
   };
   const take = (plain: Buffer) => {
-    progress.hash.update(plain);
+    progress.hash?.update(plain);
     progress.size += plain.length;
   };
+  if (draft.readable && (await lookInto(key, draft, progress, take))) return progress;
+  // What was parked for an earlier chunk is from before that chunk was whole.
+  const parked = draft.parked && opened(key, progress.chunks, PLACE.parked, draft.parked);
+  if (parked !== undefined) {
+    take(parked);
+    progress.tail = parked;
+  }
+  return progress;
+}
+
+/** @returns whether all of it is there */
+async function lookInto(key: FileKey, draft: Draft, progress: Progress, take: (plain: Buffer) => void) {
   let read = 0;
   for await (const sealed of inSlots(draft.read())) {
     read += sealed.length;
@@ -134,20 +155,14 @@ async function look(key: FileKey, draft: Draft): Promise<Progress> {
     const last = read === draft.size ? opened(key, progress.chunks, PLACE.last, sealed) : undefined;
     if (last === undefined) {
       await draft.truncate(progress.chunks * SEALED_CHUNK_SIZE);
-      break;
+      return false;
     }
     take(last);
     progress.tail = last;
     progress.complete = true;
-    return progress;
+    return true;
   }
-  // What was parked for an earlier chunk is from before that chunk was whole.
-  const parked = draft.parked && opened(key, progress.chunks, PLACE.parked, draft.parked);
-  if (parked !== undefined) {
-    take(parked);
-    progress.tail = parked;
-  }
-  return progress;
+  return false;
 }
 
 function opened(key: FileKey, index: number, place: (typeof PLACE)[keyof typeof PLACE], sealed: Buffer) {
