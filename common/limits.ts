@@ -56,6 +56,16 @@ export const PICTURE_PIXELS_MAX = 50_000_000;
 /** Objects that are cleared away with one question. */
 export const SWEEP_OBJECTS_MAX = 1000;
 
+/** Files from user to user. A name may come with its whole path; what waits for one user is listed up to this count. */
+export const FILE_NAME_SIZE_MAX = 1024;
+export const OFFLINE_FILES_MAX = 200;
+/** Stock clients ask for so much of a file at a time, and take no more. */
+export const FILE_BLOCK_SIZE = 32 * 1024;
+/** A whole frame on a client's connection to the file server: a block, or one twice as long to be refused by name. */
+export const FILE_FRAME_SIZE_MAX = 2 * FILE_BLOCK_SIZE + 1024;
+/** The wire has 32 bits for it. */
+export const FILE_SIZE_LIMIT = 2 ** 32 - 1;
+
 /** Fixed slices of conversations; a bucket lives whole on one shard. Never changes in the life of a cluster. */
 export const BUCKETS = 256;
 
@@ -64,4 +74,5 @@ export const CLIENT_LOCAL_MSG_ID_MIN = 1_000_000;
 
 assert(FRAME_SIZE_MAX > MESSAGE_SIZE_MAX + 1024, 'a message with its fields fits into a client frame');
 assert(LINK_FRAME_SIZE_MAX > FRAME_SIZE_MAX, 'whatever a client may send fits through a link');
+assert(OFFLINE_FILES_MAX * (FILE_NAME_SIZE_MAX + 100) < ANDROID_FRAME_SIZE_MAX, 'a list of files is one frame');
 assert(ANDROID_FRAME_SIZE_MAX < 400 * 1024, 'below what Android accepts');

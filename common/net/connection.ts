@@ -15,6 +15,10 @@ export type CloseReason =
   | 'logout'
   | 'kicked'
   | 'full' // the server takes no more connections
+  | 'finished' // a file transfer is over
+  | 'replaced' // the same end of a file transfer connected anew
+  | 'breach' // what no honest client sends
+  | 'failed' // a fault on our side
   | 'not-proven' // a server link without the cluster's secret
   | 'shutdown';
 

@@ -202,6 +202,14 @@ export const server = {
   validate: ask(0x0703, 'IMValidateReq', Server.IMValidateReq, 0x0704, 'IMValidateRsp', Server.IMValidateRsp),
   onlineUsers: command(0x0708, 'IMOnlineUserInfo', Server.IMOnlineUserInfo),
   userStatus: command(0x070a, 'IMUserStatusUpdate', Server.IMUserStatusUpdate),
+  fileAddresses: ask(
+    0x0733,
+    'IMFileServerIPReq',
+    Server.IMFileServerIPReq,
+    0x0734,
+    'IMFileServerIPRsp',
+    Server.IMFileServerIPRsp,
+  ),
   pcLoginStatus: command(0x070e, 'IMServerPCLoginStatusNotify', Server.IMServerPCLoginStatusNotify),
 };
 
@@ -334,4 +342,30 @@ export const directory = {
     Directory.IMNoteAuditRsp,
   ),
   changed: command(0x085c, 'IMDirectoryChanged', Directory.IMDirectoryChanged),
+};
+
+/** Files from user to user. */
+export const transfer = {
+  makeTask: ask(0x0870, 'IMFileTaskReq', Cluster.IMFileTaskReq, 0x0871, 'IMFileTaskRsp', Cluster.IMFileTaskRsp),
+  expire: ask(
+    0x0872,
+    'IMExpireTransfersReq',
+    Cluster.IMExpireTransfersReq,
+    0x0873,
+    'IMExpireTransfersRsp',
+    Cluster.IMExpireTransfersRsp,
+  ),
+  add: ask(0x0874, 'IMAddTransferReq', Cluster.IMAddTransferReq, 0x0875, 'IMAddTransferRsp', Cluster.IMAddTransferRsp),
+  get: ask(0x0876, 'IMGetTransferReq', Cluster.IMGetTransferReq, 0x0877, 'IMGetTransferRsp', Cluster.IMGetTransferRsp),
+  mark: ask(
+    0x0878,
+    'IMMarkTransferReq',
+    Cluster.IMMarkTransferReq,
+    0x0879,
+    'IMMarkTransferRsp',
+    Cluster.IMMarkTransferRsp,
+  ),
+  end: ask(0x087a, 'IMEndTransferReq', Cluster.IMEndTransferReq, 0x087b, 'IMEndTransferRsp', Cluster.IMEndTransferRsp),
+  offer: ask(0x087c, 'IMOfferFileReq', Cluster.IMOfferFileReq, 0x087d, 'IMOfferFileRsp', Cluster.IMOfferFileRsp),
+  drop: ask(0x087e, 'IMDropFileReq', Cluster.IMDropFileReq, 0x087f, 'IMDropFileRsp', Cluster.IMDropFileRsp),
 };

@@ -1,10 +1,22 @@
 import type { Peer } from '../../common/net/peers.js';
-import { blob, buddy, cluster, directory, group, login, message, server } from '../../common/pdu/commands.js';
+import {
+  blob,
+  buddy,
+  cluster,
+  directory,
+  file,
+  group,
+  login,
+  message,
+  server,
+  transfer,
+} from '../../common/pdu/commands.js';
 import { answer, commandTable, type Row } from '../../common/server/command-table.js';
 import type { DbProxyContext } from './context.js';
 import * as blobs from './handlers/blob.js';
 import * as buddies from './handlers/buddy.js';
 import * as directories from './handlers/directory.js';
+import * as files from './handlers/file.js';
 import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
 import * as messages from './handlers/message.js';
@@ -44,6 +56,10 @@ export const fromMsgServers = commandTable<DbProxyContext, Peer>([
   answer(group.changeMember, groups.changeMember),
   answer(group.shield, groups.shield),
   answer(cluster.userGroups, groups.ofUser),
+
+  answer(file.hasOffline, files.hasOffline),
+  answer(transfer.offer, files.offerFile),
+  answer(transfer.drop, files.dropFile),
 ]);
 
 /** What file servers ask. The bytes of files never pass here, their keys do. */
@@ -55,6 +71,12 @@ export const fromFileServers = commandTable<DbProxyContext, Peer>([
   answer(blob.find, blobs.find),
   answer(blob.refer, blobs.refer),
   answer(blob.sweep, blobs.sweep),
+
+  answer(transfer.add, files.addTransfer),
+  answer(transfer.get, files.getTransfer),
+  answer(transfer.mark, files.markTransfer),
+  answer(transfer.end, files.endTransfer),
+  answer(transfer.expire, files.expireTransfers),
 ]);
 
 /** Managing people, departments, groups and settings. */

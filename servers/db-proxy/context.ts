@@ -13,6 +13,7 @@ import type { LiveSettings } from './storage/live-settings.js';
 import type { Messages } from './storage/messages.js';
 import type { Passwords } from './storage/passwords.js';
 import type { People } from './storage/people.js';
+import type { Transfers } from './storage/transfers.js';
 import type { Users } from './storage/users.js';
 
 /** What a handler may reach: storage, and nothing beside it. */
@@ -34,5 +35,6 @@ export interface DbProxyContext {
   readonly audit: Audit;
   /** What the administration has changed: every msg server that is linked hears of it. */
   tellMsgServers(change: IM.Directory.IMDirectoryChanged.$Properties): void;
+  readonly transfers: Transfers;
   readonly log: Logger;
 }

@@ -8,13 +8,15 @@ import type { FileContext } from './context.js';
 import { openStoreHttp } from './http/server.js';
 import { Pictures } from './pictures/pictures.js';
 import type { FileSettings } from './settings.js';
+import { openTransfers } from './transfer/open.js';
 
 /**
  * The file server: keeps files and pictures, and carries them from user to user.
  *
- *   http/    the store: pictures and files by HTTP
- *   pictures/ small pictures of large ones, made in threads of their own
- *   blobs/   files at rest: sealed in chunks, uploads that go on after a restart; keys and names are with the db-proxies
+ *   http/      the store: pictures and files by HTTP
+ *   pictures/  small pictures of large ones, made in threads of their own
+ *   transfer/  files from user to user, over the clients' own protocol; handlers/ what msg servers ask about them
+ *   blobs/     files at rest: sealed in chunks, uploads that go on after a restart; keys and names are with the db-proxies
  */
 export async function startFileServer(settings: FileSettings, { name, log, metrics }: Surroundings): Promise<Running> {
   const dbProxies = new LinkGroup({
@@ -43,10 +45,17 @@ export async function startFileServer(settings: FileSettings, { name, log, metri
     dbProxies.close();
     throw error;
   });
+  const surroundings = { blobs, dbProxies, name, log, metrics };
+  const transfers = await openTransfers(settings, surroundings).catch((error: unknown) => {
+    http.close();
+    dbProxies.close();
+    throw error;
+  });
   return {
-    ports: { store: http.port },
+    ports: { store: http.port, ...transfers.ports },
     notReady: () => (dbProxies.open ? undefined : 'no db-proxy'),
-    async close() {
+    async close(drainMs) {
+      await transfers.close(drainMs);
       http.close();
       await pictures.close();
       dbProxies.close();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Link } from '../../common/net/link.js';
 import { type Ask, type Command, decodeBody, encodeFrame } from '../../common/pdu/command.js';
-import { buddy, cluster, directory, group, login, message, switchService } from '../../common/pdu/commands.js';
+import { buddy, cluster, directory, file, group, login, message, switchService } from '../../common/pdu/commands.js';
 import { type Frame, withSeq } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
 import { commandTable, hear } from '../../common/server/command-table.js';
@@ -9,6 +9,7 @@ import type { Capability } from './capabilities.js';
 import type { MsgContext } from './context.js';
 import * as buddies from './handlers/buddy.js';
 import { directoryChanged } from './handlers/directory.js';
+import * as files from './handlers/file.js';
 import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
 import * as messages from './handlers/message.js';
@@ -119,6 +120,11 @@ export const fromClients: ReadonlyMap<number, ClientRow> = tableOf([
   proxied(group.create, { answered: groups.created }),
   proxied(group.changeMember, { answered: groups.changed }),
   proxied(group.shield),
+
+  client(file.request, files.request),
+  here(file.hasOffline, files.hasOffline),
+  client(file.addOffline, files.addOffline),
+  client(file.delOffline, files.delOffline),
 
   client(switchService.p2p, messages.p2p),
 ]);

@@ -14,6 +14,7 @@ export interface MsgContext {
   readonly name: string;
   readonly sessions: Sessions;
   readonly dbProxies: LinkGroup;
+  readonly fileServers: LinkGroup;
   readonly routes: Routes;
   readonly deliveries: Deliveries;
   readonly reconcile: Reconcile;

@@ -14,6 +14,7 @@ export function msgCounters(metrics: Metrics) {
     delayed: metrics.counter('messages_delayed_total', 'Messages held back because their sender was too fast'),
     delivered: metrics.counter('messages_delivered_total', 'Messages written to sessions here'),
     received: metrics.counter('messages_received_total', 'Receipts from the devices of receivers'),
+    fileRequests: metrics.counter('file_requests_total', 'Wishes to send a file', ['result']),
     ackTime: metrics.timing('message_ack', 'From a message of a client to its acknowledgement'),
   };
 }

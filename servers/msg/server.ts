@@ -62,13 +62,23 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
     opened: (link) => void ctx.routes.opened(link),
     lost: (_link, silentMs) => ctx.routes.lost(silentMs),
   });
+  const fileServers = new LinkGroup({
+    ...common,
+    role: 'file',
+    addresses: settings.fileServers,
+    asksMax: settings.asksMax,
+    hears: silent,
+    ctx: ctx as never,
+  });
   ctx.dbProxies = dbProxies;
+  ctx.fileServers = fileServers;
   ctx.deliveries = new Deliveries();
   ctx.reconcile = new Reconcile(ctx);
   ctx.routes = new Routes(routeLinks, sessions, (sinceMs) => ctx.reconcile.everywhereSince(sinceMs));
   const clients = await Clients.open(ctx, settings).catch((error: unknown) => {
     dbProxies.close();
     routeLinks.close();
+    fileServers.close();
     throw error;
   });
   let draining = false;
@@ -113,7 +123,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
       ctx.reconcile.close();
       ctx.directoryNews.close();
       clients.close();
-      for (const links of [loginLinks, routeLinks, dbProxies]) links.close();
+      for (const links of [loginLinks, routeLinks, fileServers, dbProxies]) links.close();
     },
   };
 }

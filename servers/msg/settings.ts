@@ -18,6 +18,7 @@ export const msgSettings = {
   connectionsMax: count(100_000, 'client connections at most; further ones are closed at once', 1),
   loginServers: addresses('127.0.0.1:8100', 'login servers'),
   routeServers: addresses('127.0.0.1:8200', 'route servers'),
+  fileServers: addresses('127.0.0.1:8601', 'file servers; without any, files cannot be sent'),
   dbProxies: addresses('127.0.0.1:10600', 'db-proxies'),
   loginTimeoutMs: milliseconds(15_000, 'a connection that has not logged in by then is closed'),
   pcSilenceMs: milliseconds(120_000, 'a PC client that was not heard for so long is closed'),

@@ -23,8 +23,10 @@ const postgres = await testPostgres(t);
 
 /** Answers and pushes: what a covered request brings about is covered as well. */
 const known = new Set([...fromClients.values()].flatMap(({ command }) => [command.id, command.id + 1]));
-const pushes = [0x0107, 0x0203, 0x020e, 0x020f, 0x0212, 0x0215, 0x0302, 0x0304, 0x040b, 0x0601, 0x0701];
-for (const id of pushes) known.add(id);
+const pushes = [0x0107, 0x0203, 0x020e, 0x020f, 0x0212, 0x0215, 0x0302, 0x0304, 0x040b, 0x0508, 0x0601, 0x0701];
+/** Of the file server. */
+const fileCommands = [0x0501, 0x0502, 0x0503, 0x0504, 0x0505];
+for (const id of [...pushes, ...fileCommands]) known.add(id);
 
 // They mostly wait for nothing to come.
 t.jobs = 6;
@@ -36,7 +38,9 @@ for (const scenario of await readTranscripts()) {
       { buffered: true },
       async (t) => {
         const cluster = await TestCluster.start(t, postgres, { msgServers, users: [], file: {} });
-        const target: Target = { msg: cluster.msg, loginHttp: cluster.loginHttp, fileStore: cluster.file!.storeUrl };
+        const file = { host: '127.0.0.1', port: cluster.file!.running.ports.clients! };
+        const fileStore = cluster.file!.storeUrl;
+        const target: Target = { msg: cluster.msg, loginHttp: cluster.loginHttp, fileStore, file };
         const missing = [
           ...missingParts(scenario, target),
           ...[...commandsOf(scenario)].filter((id) => !known.has(id)).map((id) => `0x${id.toString(16)}`),

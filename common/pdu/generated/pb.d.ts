@@ -1633,6 +1633,269 @@ export namespace IM {
                 sinceMs: number;
             }
         }
+
+        class IMFileTaskReq {
+            constructor(properties?: IM.Cluster.IMFileTaskReq.$Properties);
+            fromUserId: number;
+            toUserId: number;
+            fileName: string;
+            fileSize: number;
+            transMode: IM.BaseDefine.TransferFileType;
+            static encode(message: IM.Cluster.IMFileTaskReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMFileTaskReq;
+        }
+
+        namespace IMFileTaskReq {
+            interface $Properties {
+                fromUserId: number;
+                toUserId: number;
+                fileName: string;
+                fileSize: number;
+                transMode: IM.BaseDefine.TransferFileType;
+            }
+        }
+
+        class IMFileTaskRsp {
+            constructor(properties?: IM.Cluster.IMFileTaskRsp.$Properties);
+            taskId: string;
+            ipAddrList: IM.BaseDefine.IpAddr[];
+            static encode(message: IM.Cluster.IMFileTaskRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMFileTaskRsp;
+        }
+
+        namespace IMFileTaskRsp {
+            interface $Properties {
+                taskId: string;
+                ipAddrList?: readonly IM.BaseDefine.IpAddr.$Properties[] | undefined;
+            }
+        }
+
+        class IMExpireTransfersReq {
+            constructor(properties?: IM.Cluster.IMExpireTransfersReq.$Properties);
+            countMax: number;
+            static encode(message: IM.Cluster.IMExpireTransfersReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMExpireTransfersReq;
+        }
+
+        namespace IMExpireTransfersReq {
+            interface $Properties {
+                countMax: number;
+            }
+        }
+
+        class IMExpireTransfersRsp {
+            constructor(properties?: IM.Cluster.IMExpireTransfersRsp.$Properties);
+            count: number;
+            static encode(message: IM.Cluster.IMExpireTransfersRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMExpireTransfersRsp;
+        }
+
+        namespace IMExpireTransfersRsp {
+            interface $Properties {
+                count: number;
+            }
+        }
+
+        class IMAddTransferReq {
+            constructor(properties?: IM.Cluster.IMAddTransferReq.$Properties);
+            transfer: IM.Cluster.Transfer;
+            openMax: number;
+            static encode(message: IM.Cluster.IMAddTransferReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMAddTransferReq;
+        }
+
+        namespace IMAddTransferReq {
+            interface $Properties {
+                transfer: IM.Cluster.Transfer.$Properties;
+                openMax: number;
+            }
+        }
+
+        class IMAddTransferRsp {
+            constructor(properties?: IM.Cluster.IMAddTransferRsp.$Properties);
+            static encode(message: IM.Cluster.IMAddTransferRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMAddTransferRsp;
+        }
+
+        namespace IMAddTransferRsp {
+            interface $Properties {
+            }
+        }
+
+        class IMGetTransferReq {
+            constructor(properties?: IM.Cluster.IMGetTransferReq.$Properties);
+            taskId: string;
+            expiresMs: number;
+            static encode(message: IM.Cluster.IMGetTransferReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMGetTransferReq;
+        }
+
+        namespace IMGetTransferReq {
+            interface $Properties {
+                taskId: string;
+                expiresMs: number;
+            }
+        }
+
+        class IMGetTransferRsp {
+            constructor(properties?: IM.Cluster.IMGetTransferRsp.$Properties);
+            transfer?: IM.Cluster.Transfer | undefined;
+            static encode(message: IM.Cluster.IMGetTransferRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMGetTransferRsp;
+        }
+
+        namespace IMGetTransferRsp {
+            interface $Properties {
+                transfer?: IM.Cluster.Transfer.$Properties | undefined;
+            }
+        }
+
+        class Transfer {
+            constructor(properties?: IM.Cluster.Transfer.$Properties);
+            taskId: string;
+            fromUserId: number;
+            toUserId: number;
+            transMode: IM.BaseDefine.TransferFileType;
+            fileSize: number;
+            expiresMs: number;
+            fileName?: string | undefined;
+            uploadId?: string | undefined;
+            stored?: boolean | undefined;
+            static encode(message: IM.Cluster.Transfer.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.Transfer;
+        }
+
+        namespace Transfer {
+            interface $Properties {
+                taskId: string;
+                fromUserId: number;
+                toUserId: number;
+                transMode: IM.BaseDefine.TransferFileType;
+                fileSize: number;
+                expiresMs: number;
+                fileName?: string | undefined;
+                uploadId?: string | undefined;
+                stored?: boolean | undefined;
+            }
+        }
+
+        class IMMarkTransferReq {
+            constructor(properties?: IM.Cluster.IMMarkTransferReq.$Properties);
+            taskId: string;
+            expiresMs: number;
+            uploadId?: string | undefined;
+            static encode(message: IM.Cluster.IMMarkTransferReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMarkTransferReq;
+        }
+
+        namespace IMMarkTransferReq {
+            interface $Properties {
+                taskId: string;
+                expiresMs: number;
+                uploadId?: string | undefined;
+            }
+        }
+
+        class IMMarkTransferRsp {
+            constructor(properties?: IM.Cluster.IMMarkTransferRsp.$Properties);
+            found: boolean;
+            static encode(message: IM.Cluster.IMMarkTransferRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMarkTransferRsp;
+        }
+
+        namespace IMMarkTransferRsp {
+            interface $Properties {
+                found: boolean;
+            }
+        }
+
+        class IMEndTransferReq {
+            constructor(properties?: IM.Cluster.IMEndTransferReq.$Properties);
+            taskId: string;
+            static encode(message: IM.Cluster.IMEndTransferReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMEndTransferReq;
+        }
+
+        namespace IMEndTransferReq {
+            interface $Properties {
+                taskId: string;
+            }
+        }
+
+        class IMEndTransferRsp {
+            constructor(properties?: IM.Cluster.IMEndTransferRsp.$Properties);
+            static encode(message: IM.Cluster.IMEndTransferRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMEndTransferRsp;
+        }
+
+        namespace IMEndTransferRsp {
+            interface $Properties {
+            }
+        }
+
+        class IMOfferFileReq {
+            constructor(properties?: IM.Cluster.IMOfferFileReq.$Properties);
+            fromUserId: number;
+            toUserId: number;
+            taskId: string;
+            fileName: string;
+            static encode(message: IM.Cluster.IMOfferFileReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMOfferFileReq;
+        }
+
+        namespace IMOfferFileReq {
+            interface $Properties {
+                fromUserId: number;
+                toUserId: number;
+                taskId: string;
+                fileName: string;
+            }
+        }
+
+        class IMOfferFileRsp {
+            constructor(properties?: IM.Cluster.IMOfferFileRsp.$Properties);
+            offered: boolean;
+            fileSize?: number | undefined;
+            static encode(message: IM.Cluster.IMOfferFileRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMOfferFileRsp;
+        }
+
+        namespace IMOfferFileRsp {
+            interface $Properties {
+                offered: boolean;
+                fileSize?: number | undefined;
+            }
+        }
+
+        class IMDropFileReq {
+            constructor(properties?: IM.Cluster.IMDropFileReq.$Properties);
+            fromUserId: number;
+            toUserId: number;
+            taskId: string;
+            static encode(message: IM.Cluster.IMDropFileReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMDropFileReq;
+        }
+
+        namespace IMDropFileReq {
+            interface $Properties {
+                fromUserId: number;
+                toUserId: number;
+                taskId: string;
+            }
+        }
+
+        class IMDropFileRsp {
+            constructor(properties?: IM.Cluster.IMDropFileRsp.$Properties);
+            dropped: boolean;
+            static encode(message: IM.Cluster.IMDropFileRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMDropFileRsp;
+        }
+
+        namespace IMDropFileRsp {
+            interface $Properties {
+                dropped: boolean;
+            }
+        }
     }
 
     namespace Directory {

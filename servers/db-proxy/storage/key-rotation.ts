@@ -237,8 +237,18 @@ async function retireEach(meta: pg.ClientBase, shards: readonly pg.Client[], key
 /** Counted everywhere, not only where the map says: rows of a bucket on its way may be at both ends. */
 async function retire(meta: pg.ClientBase, shards: readonly pg.Client[], key: Epoch): Promise<boolean> {
   for (const shard of shards) if ((await countOn(shard, key)) > 0) return false;
+  if (await sealsFileName(meta, key)) return false;
   await forget(meta, key);
   return true;
+}
+
+/** Names of files on their way go away with them, in weeks at most, and are not sealed anew until then. */
+async function sealsFileName(meta: pg.ClientBase, { keyId }: Epoch): Promise<boolean> {
+  const { rows } = await meta.query<{ found: boolean }>(
+    'select exists (select from meta.file_transfer where key_id = $1) as found',
+    [keyId],
+  );
+  return rows[0]!.found;
 }
 
 async function forget(meta: pg.ClientBase, { keyId, bucket }: Epoch): Promise<void> {

@@ -28,6 +28,7 @@ import { People } from './people.js';
 import { QuietHours } from './quiet-hours.js';
 import { RedisKeys } from './redis-keys.js';
 import { Shards } from './shards.js';
+import { Transfers } from './transfers.js';
 import { UserLists } from './user-lists.js';
 import { Users } from './users.js';
 
@@ -108,6 +109,7 @@ export async function openStorage(
     redis,
     blobs: new Blobs(meta, keys),
     conversations: new Conversations(shards, messages, groups, lists),
+    transfers: new Transfers(meta, keys),
     outbox,
     shards,
     health,
