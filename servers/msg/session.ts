@@ -60,6 +60,8 @@ export class Session implements ConnectionOwner {
   /** The last messages sent, to know a resend by; made when the first one is sent. */
   recentSends: RecentSends | undefined;
   pace: Pace | undefined;
+  /** The last request about stored files, which the next one waits for. */
+  fileWork: Promise<unknown> = Promise.resolve();
 
   constructor(connection: Connection, owner: SessionOwner) {
     this.connection = connection;

@@ -76,18 +76,30 @@ function notify(ctx: MsgContext, session: Session, notice: IM.File.IMFileNotify.
   deliverToUsers(ctx, [notice.toUserId], encodeFrame(file.notify, 0, notice), session);
 }
 
+/**
+ * What a session says and asks about stored files is done in its order: who takes a file off the list and then asks for
+ * the list does not find it there.
+ */
+function inTurn<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  const mine = session.fileWork.then(work, work);
+  session.fileWork = mine;
+  return mine;
+}
+
 /** Which files wait for the asking user, and where to fetch them. Without a file server there is nothing to be had. */
-export async function hasOffline(
+export function hasOffline(
   ctx: MsgContext,
   _asked: IM.File.IMFileHasOfflineReq,
   session: Session,
 ): Promise<IM.File.IMFileHasOfflineRsp.$Properties> {
   const { userId } = session;
-  const [{ offlineFileList }, ipAddrList] = await Promise.all([
-    ctx.dbProxies.ask(file.hasOffline, { userId }, userId),
-    addresses(ctx),
-  ]);
-  return { userId, offlineFileList: ipAddrList.length === 0 ? [] : offlineFileList, ipAddrList };
+  return inTurn(session, async () => {
+    const [{ offlineFileList }, ipAddrList] = await Promise.all([
+      ctx.dbProxies.ask(file.hasOffline, { userId }, userId),
+      addresses(ctx),
+    ]);
+    return { userId, offlineFileList: ipAddrList.length === 0 ? [] : offlineFileList, ipAddrList };
+  });
 }
 
 /** The upload is complete, says its sender: from now on the receiver sees the file. Not answered. */
@@ -102,14 +114,16 @@ export async function addOffline(ctx: MsgContext, told: IM.File.IMFileAddOffline
 }
 
 /** The asking user has fetched a file, or does not want it. Not answered. */
-export async function delOffline(
+export function delOffline(
   ctx: MsgContext,
   { fromUserId, taskId }: IM.File.IMFileDelOfflineReq,
   session: Session,
 ): Promise<void> {
   const toUserId = session.userId;
-  const { dropped } = await ctx.dbProxies.ask(transfer.drop, { fromUserId, toUserId, taskId }, toUserId);
-  if (!dropped) throw new ImError('NOT_ALLOWED', 'no such file for this user');
+  return inTurn(session, async () => {
+    const { dropped } = await ctx.dbProxies.ask(transfer.drop, { fromUserId, toUserId, taskId }, toUserId);
+    if (!dropped) throw new ImError('NOT_ALLOWED', 'no such file for this user');
+  });
 }
 
 /** Where clients reach a file server that is up; none when there is no such server. */
