@@ -229,7 +229,9 @@ export async function freePortOffset(): Promise<number> {
   const max = PORT_MAX - Math.max(...Object.values(PORTS)) - COUNT_MAX.dbProxies;
   for (;;) {
     const offset = 500 + Math.floor(Math.random() * (max - 500));
-    const wanted = Object.values(PORTS).flatMap((port) => Array.from({ length: KIND_MAX }, (_, i) => port + offset + i));
+    const wanted = Object.values(PORTS).flatMap((port) =>
+      Array.from({ length: KIND_MAX }, (_, i) => port + offset + i),
+    );
     const ports = [...new Set(wanted)]; // those of two kinds of doors of one server are neighbours
     const free = await Promise.all(ports.map(canListen));
     if (free.every((each) => each)) return offset;
