@@ -17,7 +17,7 @@ export const fileSettings = {
   port: port(8601, 'where msg servers connect'),
   advertisedIp: text('127.0.0.1', 'address that clients are given for files of users'),
   advertisedPort: port(0, 'port that clients are given with it; 0: clientPort'),
-  connectionsMax: count(10_000, 'client connections at most; further ones are closed at once', 1),
+  clientsMax: count(10_000, 'client connections at most; further ones are closed at once', 1),
   loginTimeoutMs: milliseconds(15_000, 'a connection that has not named its task by then is closed'),
   silenceMs: milliseconds(
     120_000,

@@ -102,7 +102,7 @@ export class FileClients implements PartyOwner {
   }
 
   #accept(socket: Socket): void {
-    if (this.#connected.size >= this.#ctx.settings.connectionsMax) {
+    if (this.#connected.size >= this.#ctx.settings.clientsMax) {
       this.#ctx.counters.closed.inc({ why: 'full' });
       socket.destroy();
       return;
