@@ -55,6 +55,16 @@ export const FILE_NAME_LENGTH_MAX = 255;
 export const PICTURE_PIXELS_MAX = 50_000_000;
 /** Objects that are cleared away with one question. */
 export const SWEEP_OBJECTS_MAX = 1000;
+/** Of the HTTP interface. */
+export const API_KEY_NAME_LENGTH_MAX = 64;
+export const API_BODY_SIZE_MAX = 1024 * 1024;
+export const IMPORT_SIZE_MAX = 32 * 1024 * 1024;
+export const IMPORT_ROWS_MAX = 50_000;
+export const WEBHOOK_URL_LENGTH_MAX = 2048;
+export const WEBHOOKS_MAX = 100;
+export const EVENTS_PAGE_MAX = 500;
+export const OUTBOX_CLAIM_MAX = 1000;
+export const IDEMPOTENCY_KEY_LENGTH_MAX = 255;
 
 /** Files from user to user. A name may come with its whole path; what waits for one user is listed up to this count. */
 export const FILE_NAME_SIZE_MAX = 1024;

@@ -5,12 +5,13 @@ import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
+import { partsOf, SCOPES } from '../common/api-key.js';
 import { readSettings } from '../common/settings.js';
 import { dbProxySettings } from '../servers/db-proxy/settings.js';
 import { prepareShards } from '../servers/db-proxy/storage/shard-admin.js';
 import { openStorage, type StorageSettings } from '../servers/db-proxy/storage/storage.js';
 import { Child } from './cluster/child.js';
-import { addDemoData, DEMO_NAMES, DEMO_PASSWORD, demoName } from './cluster/demo.js';
+import { addDemoData, type Storage, DEMO_NAMES, DEMO_PASSWORD, demoName } from './cluster/demo.js';
 import {
   announcement,
   COUNT_MAX,
@@ -42,6 +43,8 @@ class Cluster {
   #stopping = false;
   /** Demo accounts that are there, from this start or an earlier one. */
   #demoPeople = 0;
+  /** Opens all of the HTTP interface; null: not made, as there is no demo data. */
+  #apiKey: string | null = null;
 
   constructor(options: Options) {
     this.#options = options;
@@ -149,9 +152,21 @@ class Cluster {
       const wanted = this.#options.demo && this.#options.demoUsers > 0 && (await storage.users.count()) === 0;
       if (wanted) await addDemoData(storage, this.#options.demoUsers);
       this.#demoPeople = await storage.users.countNamed(DEMO_NAMES);
+      if (this.#options.demo && this.#demoPeople > 0) this.#apiKey = await this.#demoKey(storage);
     } finally {
       await storage.close();
     }
+  }
+
+  /** The same one at every start, as long as it is good. */
+  async #demoKey({ apiKeys }: Storage): Promise<string> {
+    const path = join(this.#options.data, 'api.key');
+    const kept = existsSync(path) ? (await readFile(path, 'utf8')).trim() : '';
+    const parts = partsOf(kept);
+    if (parts !== undefined && (await apiKeys.check(parts.id, parts.secretHash)) !== undefined) return kept;
+    const { token } = await apiKeys.create({ name: 'demo', scopes: SCOPES, actor: 'npm start' });
+    await writeWhole(path, `${token}\n`, 0o600);
+    return token;
   }
 
   #announcement() {
@@ -159,7 +174,7 @@ class Cluster {
     for (const child of this.#children) pids[child.planned.name] = child.pid!;
     if (this.#postgres !== undefined) pids.postgres = this.#postgres.pid;
     const planned = this.#children.map((child) => child.planned);
-    return announcement(this.#options, planned, pids);
+    return announcement(this.#options, planned, pids, this.#apiKey);
   }
 
   /** The same as --json prints, kept up to date when something was started again. */
@@ -172,7 +187,7 @@ class Cluster {
   }
 
   #summary(): void {
-    const { loginHttp, msg, metrics } = this.#announcement();
+    const { loginHttp, httpMsg, msg, metrics } = this.#announcement();
     const login = loginHttp.endsWith(':8080') ? '' : ` --login ${loginHttp}`;
     const demo = this.#demoPeople > 1;
     const lines = [
@@ -185,6 +200,7 @@ class Cluster {
       ...(demo
         ? [
             `  demo accounts  ${demoName(1)} … ${demoName(this.#demoPeople)}, password ${DEMO_PASSWORD}`,
+            `  HTTP API       ${httpMsg}/api/v1/docs   with the key ${this.#apiKey}`,
             '',
             '  To chat, in two other terminals:',
             '',

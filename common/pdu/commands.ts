@@ -21,7 +21,7 @@ function ask<In, Out, ReplyIn, ReplyOut>(
   return { id, name, codec, reply: command(replyId, replyName, replyCodec) };
 }
 
-const { Login, Buddy, Message, Group, File, SwitchService, Other, Server, Cluster, Blob, Directory } = IM;
+const { Login, Buddy, Message, Group, File, SwitchService, Other, Server, Cluster, Blob, Directory, Api } = IM;
 
 export const login = {
   msgServer: ask(0x0101, 'IMMsgServReq', Login.IMMsgServReq, 0x0102, 'IMMsgServRsp', Login.IMMsgServRsp),
@@ -368,4 +368,53 @@ export const transfer = {
   end: ask(0x087a, 'IMEndTransferReq', Cluster.IMEndTransferReq, 0x087b, 'IMEndTransferRsp', Cluster.IMEndTransferRsp),
   offer: ask(0x087c, 'IMOfferFileReq', Cluster.IMOfferFileReq, 0x087d, 'IMOfferFileRsp', Cluster.IMOfferFileRsp),
   drop: ask(0x087e, 'IMDropFileReq', Cluster.IMDropFileReq, 0x087f, 'IMDropFileRsp', Cluster.IMDropFileRsp),
+};
+
+export const outbox = {
+  claim: ask(0x0880, 'IMOutboxClaimReq', Api.IMOutboxClaimReq, 0x0881, 'IMOutboxClaimRsp', Api.IMOutboxClaimRsp),
+  done: ask(0x0882, 'IMOutboxDoneReq', Api.IMOutboxDoneReq, 0x0883, 'IMOutboxDoneRsp', Api.IMOutboxDoneRsp),
+};
+
+export const apiKeys = {
+  check: ask(0x0884, 'IMApiKeyCheckReq', Api.IMApiKeyCheckReq, 0x0885, 'IMApiKeyCheckRsp', Api.IMApiKeyCheckRsp),
+  create: ask(0x0886, 'IMApiKeyCreateReq', Api.IMApiKeyCreateReq, 0x0887, 'IMApiKeyCreateRsp', Api.IMApiKeyCreateRsp),
+  list: ask(0x0888, 'IMApiKeyListReq', Api.IMApiKeyListReq, 0x0889, 'IMApiKeyListRsp', Api.IMApiKeyListRsp),
+  revoke: ask(0x088a, 'IMApiKeyRevokeReq', Api.IMApiKeyRevokeReq, 0x088b, 'IMApiKeyRevokeRsp', Api.IMApiKeyRevokeRsp),
+  sameRequest: ask(0x089e, 'IMIdempotencyReq', Api.IMIdempotencyReq, 0x089f, 'IMIdempotencyRsp', Api.IMIdempotencyRsp),
+};
+
+export const events = {
+  forward: ask(
+    0x088c,
+    'IMEventsForwardReq',
+    Api.IMEventsForwardReq,
+    0x088d,
+    'IMEventsForwardRsp',
+    Api.IMEventsForwardRsp,
+  ),
+  read: ask(0x088e, 'IMEventsReadReq', Api.IMEventsReadReq, 0x088f, 'IMEventsReadRsp', Api.IMEventsReadRsp),
+};
+
+export const webhooks = {
+  put: ask(0x0890, 'IMWebhookPutReq', Api.IMWebhookPutReq, 0x0891, 'IMWebhookPutRsp', Api.IMWebhookPutRsp),
+  list: ask(0x0892, 'IMWebhookListReq', Api.IMWebhookListReq, 0x0893, 'IMWebhookListRsp', Api.IMWebhookListRsp),
+  remove: ask(
+    0x0894,
+    'IMWebhookDeleteReq',
+    Api.IMWebhookDeleteReq,
+    0x0895,
+    'IMWebhookDeleteRsp',
+    Api.IMWebhookDeleteRsp,
+  ),
+  claim: ask(0x0896, 'IMParcelsClaimReq', Api.IMParcelsClaimReq, 0x0897, 'IMParcelsClaimRsp', Api.IMParcelsClaimRsp),
+  settle: ask(0x0898, 'IMParcelSettleReq', Api.IMParcelSettleReq, 0x0899, 'IMParcelSettleRsp', Api.IMParcelSettleRsp),
+  deadLetters: ask(0x089a, 'IMDeadLettersReq', Api.IMDeadLettersReq, 0x089b, 'IMDeadLettersRsp', Api.IMDeadLettersRsp),
+  replay: ask(
+    0x089c,
+    'IMDeadLettersReplayReq',
+    Api.IMDeadLettersReplayReq,
+    0x089d,
+    'IMDeadLettersReplayRsp',
+    Api.IMDeadLettersReplayRsp,
+  ),
 };

@@ -1,26 +1,34 @@
 import type { Peer } from '../../common/net/peers.js';
 import {
+  apiKeys,
   blob,
   buddy,
   cluster,
   directory,
+  events,
   file,
   group,
   login,
   message,
+  outbox,
   server,
   transfer,
+  webhooks,
 } from '../../common/pdu/commands.js';
 import { answer, commandTable, type Row } from '../../common/server/command-table.js';
 import type { DbProxyContext } from './context.js';
+import * as keys from './handlers/api-key.js';
 import * as blobs from './handlers/blob.js';
 import * as buddies from './handlers/buddy.js';
 import * as directories from './handlers/directory.js';
 import * as files from './handlers/file.js';
+import * as happened from './handlers/event.js';
 import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
 import * as messages from './handlers/message.js';
+import * as effects from './handlers/outbox.js';
 import { sync } from './handlers/sync.js';
+import * as hooks from './handlers/webhook.js';
 
 /**
  * What msg servers ask. Client requests come with the user id of the session written into them by the msg server, and
@@ -94,11 +102,46 @@ const administration: readonly Row<DbProxyContext, Peer>[] = [
   answer(directory.settings, directories.settings),
 ];
 
-export const fromHttpMsgServers = commandTable<DbProxyContext, Peer>([...administration]);
+/** Webhooks, for whoever manages them: a key its own, the console all. */
+const webhookKeeping: readonly Row<DbProxyContext, Peer>[] = [
+  answer(webhooks.put, hooks.put),
+  answer(webhooks.list, hooks.list),
+  answer(webhooks.remove, hooks.remove),
+  answer(webhooks.deadLetters, hooks.deadLetters),
+  answer(webhooks.replay, hooks.replay),
+];
 
 export const fromConsoles = commandTable<DbProxyContext, Peer>([
   ...administration,
+  ...webhookKeeping,
+  answer(apiKeys.create, keys.create),
+  answer(apiKeys.list, keys.list),
+  answer(apiKeys.revoke, keys.revoke),
   answer(directory.audit, directories.auditTrail),
   answer(directory.verifyAudit, directories.verifyAudit),
   answer(directory.changeSetting, directories.changeSetting),
+]);
+
+/**
+ * What http-msg asks for other systems. It acts for keys, not for sessions: whose id it writes into a question is decided
+ * by the key.
+ */
+export const fromHttpMsgServers = commandTable<DbProxyContext, Peer>([
+  ...administration,
+  ...webhookKeeping,
+  answer(cluster.storeMessage, messages.store),
+  answer(message.list, messages.list),
+
+  answer(apiKeys.check, keys.check),
+  answer(apiKeys.sameRequest, keys.sameRequest),
+  answer(events.forward, happened.forward),
+  answer(events.read, happened.read),
+  answer(webhooks.claim, hooks.claim),
+  answer(webhooks.settle, hooks.settle),
+]);
+
+/** The outbox, for who does something because of messages: push servers. */
+export const fromPushServers = commandTable<DbProxyContext, Peer>([
+  answer(outbox.claim, effects.claim),
+  answer(outbox.done, effects.done),
 ]);

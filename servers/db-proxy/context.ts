@@ -1,5 +1,6 @@
 import type { Logger } from '../../common/log.js';
 import type { IM } from '../../common/pdu/pb.js';
+import type { ApiKeys } from './storage/api-keys.js';
 import type { Append } from './storage/append.js';
 import type { Audit } from './storage/audit.js';
 import type { Blobs } from './storage/blobs.js';
@@ -8,13 +9,16 @@ import type { DepartmentTree } from './storage/department-tree.js';
 import type { Departments } from './storage/departments.js';
 import type { Devices } from './storage/devices.js';
 import type { GroupAdmin } from './storage/group-admin.js';
+import type { Events } from './storage/events.js';
 import type { Groups } from './storage/groups.js';
 import type { LiveSettings } from './storage/live-settings.js';
 import type { Messages } from './storage/messages.js';
+import type { Outbox } from './storage/outbox.js';
 import type { Passwords } from './storage/passwords.js';
 import type { People } from './storage/people.js';
 import type { Transfers } from './storage/transfers.js';
 import type { Users } from './storage/users.js';
+import type { Webhooks } from './storage/webhooks.js';
 
 /** What a handler may reach: storage, and nothing beside it. */
 export interface DbProxyContext {
@@ -36,5 +40,9 @@ export interface DbProxyContext {
   /** What the administration has changed: every msg server that is linked hears of it. */
   tellMsgServers(change: IM.Directory.IMDirectoryChanged.$Properties): void;
   readonly transfers: Transfers;
+  readonly outbox: Outbox;
+  readonly events: Events;
+  readonly apiKeys: ApiKeys;
+  readonly webhooks: Webhooks;
   readonly log: Logger;
 }

@@ -1,7 +1,7 @@
 import { Peers } from '../../common/net/peers.js';
 import { directory } from '../../common/pdu/commands.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
-import { fromConsoles, fromFileServers, fromHttpMsgServers, fromMsgServers } from './commands.js';
+import { fromConsoles, fromFileServers, fromHttpMsgServers, fromMsgServers, fromPushServers } from './commands.js';
 import type { DbProxyContext } from './context.js';
 import type { DbProxySettings } from './settings.js';
 import { openStorage } from './storage/storage.js';
@@ -54,6 +54,7 @@ export async function startDbProxy(settings: DbProxySettings, { name, log, metri
       msg: fromMsgServers,
       file: fromFileServers,
       'http-msg': fromHttpMsgServers,
+      push: fromPushServers,
       admin: fromConsoles,
     },
   });

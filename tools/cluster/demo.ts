@@ -3,7 +3,7 @@ import { FIXED } from '../../servers/db-proxy/storage/groups.js';
 import { hashPassword } from '../../servers/db-proxy/storage/passwords.js';
 import type { openStorage } from '../../servers/db-proxy/storage/storage.js';
 
-type Storage = Awaited<ReturnType<typeof openStorage>>;
+export type Storage = Awaited<ReturnType<typeof openStorage>>;
 
 export const DEMO_PASSWORD = 'test123';
 const DEPARTMENTS = ['Engineering', 'Sales', 'Support', 'People'] as const;

@@ -24,6 +24,7 @@ export const PORTS = {
   loginHttp: 8080,
   loginServers: 8100,
   route: 8200,
+  httpMsg: 8400,
   file: 8600,
   fileServers: 8601,
   store: 8700,
@@ -35,6 +36,7 @@ export const PORTS = {
   opsRoute: 19130,
   opsDbProxy: 19150,
   opsFile: 19170,
+  opsHttpMsg: 19180,
 } as const;
 
 /** Ports go up from the first one of a kind; the next kind's must not be reached. */
@@ -109,18 +111,29 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
         dbProxies: list(options.dbProxies, PORTS.dbProxy),
       }),
     ),
+    make('http-msg', 'http-msg', PORTS.opsHttpMsg, {
+      httpPort: at(PORTS.httpMsg),
+      routeServers: list(options.routeServers, PORTS.route),
+      dbProxies: list(options.dbProxies, PORTS.dbProxy),
+    }),
   ];
 }
 
 /** What scripts and operators want to know once all is up: the line that --json prints. */
-export function announcement(options: Options, planned: readonly Planned[], pids: Readonly<Record<string, number>>) {
+export function announcement(
+  options: Options,
+  planned: readonly Planned[],
+  pids: Readonly<Record<string, number>>,
+  apiKey: string | null,
+) {
   const at = (port: number) => port + options.portOffset;
   return {
     ready: true,
     loginHttp: `http://127.0.0.1:${at(PORTS.loginHttp)}`,
     loginTcp: `127.0.0.1:${at(PORTS.loginTcp)}`,
     msg: numbers(options.msgServers).map((i) => `127.0.0.1:${at(PORTS.msg) + i}`),
-    httpMsg: null,
+    httpMsg: `http://127.0.0.1:${at(PORTS.httpMsg)}`,
+    apiKey,
     file: `127.0.0.1:${at(PORTS.file)}`,
     store: `http://127.0.0.1:${at(PORTS.store)}`,
     admin: null,

@@ -3,6 +3,647 @@ import * as $protobuf from "protobufjs/minimal.js";
 
 export namespace IM {
 
+    namespace Api {
+
+        class IMOutboxClaimReq {
+            constructor(properties?: IM.Api.IMOutboxClaimReq.$Properties);
+            consumer: string;
+            limit: number;
+            leaseMs: number;
+            withMessages?: boolean | undefined;
+            static encode(message: IM.Api.IMOutboxClaimReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMOutboxClaimReq;
+        }
+
+        namespace IMOutboxClaimReq {
+            interface $Properties {
+                consumer: string;
+                limit: number;
+                leaseMs: number;
+                withMessages?: boolean | undefined;
+            }
+        }
+
+        class IMOutboxClaimRsp {
+            constructor(properties?: IM.Api.IMOutboxClaimRsp.$Properties);
+            effectList: IM.Api.OutboxEffect[];
+            static encode(message: IM.Api.IMOutboxClaimRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMOutboxClaimRsp;
+        }
+
+        namespace IMOutboxClaimRsp {
+            interface $Properties {
+                effectList?: readonly IM.Api.OutboxEffect.$Properties[] | undefined;
+            }
+        }
+
+        class OutboxEffect {
+            constructor(properties?: IM.Api.OutboxEffect.$Properties);
+            conversationId: string;
+            msgId: number;
+            message?: IM.Cluster.StoredMessage | undefined;
+            static encode(message: IM.Api.OutboxEffect.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.OutboxEffect;
+        }
+
+        namespace OutboxEffect {
+            interface $Properties {
+                conversationId: string;
+                msgId: number;
+                message?: IM.Cluster.StoredMessage.$Properties | undefined;
+            }
+        }
+
+        class IMOutboxDoneReq {
+            constructor(properties?: IM.Api.IMOutboxDoneReq.$Properties);
+            consumer: string;
+            effectList: IM.Api.OutboxEffect[];
+            static encode(message: IM.Api.IMOutboxDoneReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMOutboxDoneReq;
+        }
+
+        namespace IMOutboxDoneReq {
+            interface $Properties {
+                consumer: string;
+                effectList?: readonly IM.Api.OutboxEffect.$Properties[] | undefined;
+            }
+        }
+
+        class IMOutboxDoneRsp {
+            constructor(properties?: IM.Api.IMOutboxDoneRsp.$Properties);
+            static encode(message: IM.Api.IMOutboxDoneRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMOutboxDoneRsp;
+        }
+
+        namespace IMOutboxDoneRsp {
+            interface $Properties {
+            }
+        }
+
+        class ApiKey {
+            constructor(properties?: IM.Api.ApiKey.$Properties);
+            id: string;
+            name: string;
+            scopes: string[];
+            userId?: number | undefined;
+            createdMs: number;
+            expiresMs?: number | undefined;
+            revokedMs?: number | undefined;
+            lastUsedMs?: number | undefined;
+            static encode(message: IM.Api.ApiKey.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.ApiKey;
+        }
+
+        namespace ApiKey {
+            interface $Properties {
+                id: string;
+                name: string;
+                scopes?: readonly string[] | undefined;
+                userId?: number | undefined;
+                createdMs: number;
+                expiresMs?: number | undefined;
+                revokedMs?: number | undefined;
+                lastUsedMs?: number | undefined;
+            }
+        }
+
+        class IMApiKeyCheckReq {
+            constructor(properties?: IM.Api.IMApiKeyCheckReq.$Properties);
+            id: string;
+            secretHash: Uint8Array;
+            static encode(message: IM.Api.IMApiKeyCheckReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMApiKeyCheckReq;
+        }
+
+        namespace IMApiKeyCheckReq {
+            interface $Properties {
+                id: string;
+                secretHash: Uint8Array;
+            }
+        }
+
+        class IMApiKeyCheckRsp {
+            constructor(properties?: IM.Api.IMApiKeyCheckRsp.$Properties);
+            key?: IM.Api.ApiKey | undefined;
+            static encode(message: IM.Api.IMApiKeyCheckRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMApiKeyCheckRsp;
+        }
+
+        namespace IMApiKeyCheckRsp {
+            interface $Properties {
+                key?: IM.Api.ApiKey.$Properties | undefined;
+            }
+        }
+
+        class IMApiKeyCreateReq {
+            constructor(properties?: IM.Api.IMApiKeyCreateReq.$Properties);
+            name: string;
+            scopes: string[];
+            userId?: number | undefined;
+            expiresMs?: number | undefined;
+            actor: string;
+            static encode(message: IM.Api.IMApiKeyCreateReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMApiKeyCreateReq;
+        }
+
+        namespace IMApiKeyCreateReq {
+            interface $Properties {
+                name: string;
+                scopes?: readonly string[] | undefined;
+                userId?: number | undefined;
+                expiresMs?: number | undefined;
+                actor: string;
+            }
+        }
+
+        class IMApiKeyCreateRsp {
+            constructor(properties?: IM.Api.IMApiKeyCreateRsp.$Properties);
+            key: IM.Api.ApiKey;
+            token: string;
+            static encode(message: IM.Api.IMApiKeyCreateRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMApiKeyCreateRsp;
+        }
+
+        namespace IMApiKeyCreateRsp {
+            interface $Properties {
+                key: IM.Api.ApiKey.$Properties;
+                token: string;
+            }
+        }
+
+        class IMApiKeyListReq {
+            constructor(properties?: IM.Api.IMApiKeyListReq.$Properties);
+            static encode(message: IM.Api.IMApiKeyListReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMApiKeyListReq;
+        }
+
+        namespace IMApiKeyListReq {
+            interface $Properties {
+            }
+        }
+
+        class IMApiKeyListRsp {
+            constructor(properties?: IM.Api.IMApiKeyListRsp.$Properties);
+            keyList: IM.Api.ApiKey[];
+            static encode(message: IM.Api.IMApiKeyListRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMApiKeyListRsp;
+        }
+
+        namespace IMApiKeyListRsp {
+            interface $Properties {
+                keyList?: readonly IM.Api.ApiKey.$Properties[] | undefined;
+            }
+        }
+
+        class IMApiKeyRevokeReq {
+            constructor(properties?: IM.Api.IMApiKeyRevokeReq.$Properties);
+            id: string;
+            actor: string;
+            static encode(message: IM.Api.IMApiKeyRevokeReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMApiKeyRevokeReq;
+        }
+
+        namespace IMApiKeyRevokeReq {
+            interface $Properties {
+                id: string;
+                actor: string;
+            }
+        }
+
+        class IMApiKeyRevokeRsp {
+            constructor(properties?: IM.Api.IMApiKeyRevokeRsp.$Properties);
+            revoked: boolean;
+            static encode(message: IM.Api.IMApiKeyRevokeRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMApiKeyRevokeRsp;
+        }
+
+        namespace IMApiKeyRevokeRsp {
+            interface $Properties {
+                revoked: boolean;
+            }
+        }
+
+        class IMEventsForwardReq {
+            constructor(properties?: IM.Api.IMEventsForwardReq.$Properties);
+            limit: number;
+            keepHours: number;
+            static encode(message: IM.Api.IMEventsForwardReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMEventsForwardReq;
+        }
+
+        namespace IMEventsForwardReq {
+            interface $Properties {
+                limit: number;
+                keepHours: number;
+            }
+        }
+
+        class IMEventsForwardRsp {
+            constructor(properties?: IM.Api.IMEventsForwardRsp.$Properties);
+            wanted: boolean;
+            moved: number;
+            head: number;
+            static encode(message: IM.Api.IMEventsForwardRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMEventsForwardRsp;
+        }
+
+        namespace IMEventsForwardRsp {
+            interface $Properties {
+                wanted: boolean;
+                moved: number;
+                head: number;
+            }
+        }
+
+        class IMEventsReadReq {
+            constructor(properties?: IM.Api.IMEventsReadReq.$Properties);
+            after?: number | undefined;
+            limit: number;
+            userId?: number | undefined;
+            withBodies: boolean;
+            static encode(message: IM.Api.IMEventsReadReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMEventsReadReq;
+        }
+
+        namespace IMEventsReadReq {
+            interface $Properties {
+                after?: number | undefined;
+                limit: number;
+                userId?: number | undefined;
+                withBodies: boolean;
+            }
+        }
+
+        class IMEventsReadRsp {
+            constructor(properties?: IM.Api.IMEventsReadRsp.$Properties);
+            eventList: IM.Api.Event[];
+            next: number;
+            tooOld: boolean;
+            static encode(message: IM.Api.IMEventsReadRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMEventsReadRsp;
+        }
+
+        namespace IMEventsReadRsp {
+            interface $Properties {
+                eventList?: readonly IM.Api.Event.$Properties[] | undefined;
+                next: number;
+                tooOld: boolean;
+            }
+        }
+
+        class Event {
+            constructor(properties?: IM.Api.Event.$Properties);
+            seq: number;
+            sessionType: IM.BaseDefine.SessionType;
+            message: IM.Cluster.StoredMessage;
+            static encode(message: IM.Api.Event.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.Event;
+        }
+
+        namespace Event {
+            interface $Properties {
+                seq: number;
+                sessionType: IM.BaseDefine.SessionType;
+                message: IM.Cluster.StoredMessage.$Properties;
+            }
+        }
+
+        class Webhook {
+            constructor(properties?: IM.Api.Webhook.$Properties);
+            id: string;
+            url: string;
+            secret: string;
+            userId?: number | undefined;
+            withBodies: boolean;
+            active: boolean;
+            createdMs: number;
+            keyId: string;
+            waiting?: number | undefined;
+            dead?: number | undefined;
+            lastError?: string | undefined;
+            static encode(message: IM.Api.Webhook.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.Webhook;
+        }
+
+        namespace Webhook {
+            interface $Properties {
+                id: string;
+                url: string;
+                secret: string;
+                userId?: number | undefined;
+                withBodies: boolean;
+                active: boolean;
+                createdMs: number;
+                keyId: string;
+                waiting?: number | undefined;
+                dead?: number | undefined;
+                lastError?: string | undefined;
+            }
+        }
+
+        class IMWebhookPutReq {
+            constructor(properties?: IM.Api.IMWebhookPutReq.$Properties);
+            id?: string | undefined;
+            url?: string | undefined;
+            userId?: number | undefined;
+            withBodies?: boolean | undefined;
+            active?: boolean | undefined;
+            keyId: string;
+            static encode(message: IM.Api.IMWebhookPutReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMWebhookPutReq;
+        }
+
+        namespace IMWebhookPutReq {
+            interface $Properties {
+                id?: string | undefined;
+                url?: string | undefined;
+                userId?: number | undefined;
+                withBodies?: boolean | undefined;
+                active?: boolean | undefined;
+                keyId: string;
+            }
+        }
+
+        class IMWebhookPutRsp {
+            constructor(properties?: IM.Api.IMWebhookPutRsp.$Properties);
+            webhook?: IM.Api.Webhook | undefined;
+            static encode(message: IM.Api.IMWebhookPutRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMWebhookPutRsp;
+        }
+
+        namespace IMWebhookPutRsp {
+            interface $Properties {
+                webhook?: IM.Api.Webhook.$Properties | undefined;
+            }
+        }
+
+        class IMWebhookListReq {
+            constructor(properties?: IM.Api.IMWebhookListReq.$Properties);
+            keyId: string;
+            static encode(message: IM.Api.IMWebhookListReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMWebhookListReq;
+        }
+
+        namespace IMWebhookListReq {
+            interface $Properties {
+                keyId: string;
+            }
+        }
+
+        class IMWebhookListRsp {
+            constructor(properties?: IM.Api.IMWebhookListRsp.$Properties);
+            webhookList: IM.Api.Webhook[];
+            static encode(message: IM.Api.IMWebhookListRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMWebhookListRsp;
+        }
+
+        namespace IMWebhookListRsp {
+            interface $Properties {
+                webhookList?: readonly IM.Api.Webhook.$Properties[] | undefined;
+            }
+        }
+
+        class IMWebhookDeleteReq {
+            constructor(properties?: IM.Api.IMWebhookDeleteReq.$Properties);
+            id: string;
+            keyId: string;
+            static encode(message: IM.Api.IMWebhookDeleteReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMWebhookDeleteReq;
+        }
+
+        namespace IMWebhookDeleteReq {
+            interface $Properties {
+                id: string;
+                keyId: string;
+            }
+        }
+
+        class IMWebhookDeleteRsp {
+            constructor(properties?: IM.Api.IMWebhookDeleteRsp.$Properties);
+            deleted: boolean;
+            static encode(message: IM.Api.IMWebhookDeleteRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMWebhookDeleteRsp;
+        }
+
+        namespace IMWebhookDeleteRsp {
+            interface $Properties {
+                deleted: boolean;
+            }
+        }
+
+        class IMParcelsClaimReq {
+            constructor(properties?: IM.Api.IMParcelsClaimReq.$Properties);
+            limit: number;
+            limitPerWebhook: number;
+            leaseMs: number;
+            busyIdList: string[];
+            static encode(message: IM.Api.IMParcelsClaimReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMParcelsClaimReq;
+        }
+
+        namespace IMParcelsClaimReq {
+            interface $Properties {
+                limit: number;
+                limitPerWebhook: number;
+                leaseMs: number;
+                busyIdList?: readonly string[] | undefined;
+            }
+        }
+
+        class IMParcelsClaimRsp {
+            constructor(properties?: IM.Api.IMParcelsClaimRsp.$Properties);
+            parcelList: IM.Api.Parcel[];
+            static encode(message: IM.Api.IMParcelsClaimRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMParcelsClaimRsp;
+        }
+
+        namespace IMParcelsClaimRsp {
+            interface $Properties {
+                parcelList?: readonly IM.Api.Parcel.$Properties[] | undefined;
+            }
+        }
+
+        class Parcel {
+            constructor(properties?: IM.Api.Parcel.$Properties);
+            id: string;
+            webhook: IM.Api.Webhook;
+            conversationId: string;
+            eventList: IM.Api.Event[];
+            upToMsgId: number;
+            attempts: number;
+            deadLetterId?: number | undefined;
+            static encode(message: IM.Api.Parcel.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.Parcel;
+        }
+
+        namespace Parcel {
+            interface $Properties {
+                id: string;
+                webhook: IM.Api.Webhook.$Properties;
+                conversationId: string;
+                eventList?: readonly IM.Api.Event.$Properties[] | undefined;
+                upToMsgId: number;
+                attempts: number;
+                deadLetterId?: number | undefined;
+            }
+        }
+
+        class IMParcelSettleReq {
+            constructor(properties?: IM.Api.IMParcelSettleReq.$Properties);
+            id: string;
+            webhookId: string;
+            conversationId: string;
+            upToMsgId: number;
+            deadLetterId?: number | undefined;
+            error?: string | undefined;
+            retryMs?: number | undefined;
+            static encode(message: IM.Api.IMParcelSettleReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMParcelSettleReq;
+        }
+
+        namespace IMParcelSettleReq {
+            interface $Properties {
+                id: string;
+                webhookId: string;
+                conversationId: string;
+                upToMsgId: number;
+                deadLetterId?: number | undefined;
+                error?: string | undefined;
+                retryMs?: number | undefined;
+            }
+        }
+
+        class IMParcelSettleRsp {
+            constructor(properties?: IM.Api.IMParcelSettleRsp.$Properties);
+            settled: boolean;
+            static encode(message: IM.Api.IMParcelSettleRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMParcelSettleRsp;
+        }
+
+        namespace IMParcelSettleRsp {
+            interface $Properties {
+                settled: boolean;
+            }
+        }
+
+        class DeadLetter {
+            constructor(properties?: IM.Api.DeadLetter.$Properties);
+            id: number;
+            webhookId: string;
+            conversationId: string;
+            fromMsgId: number;
+            toMsgId: number;
+            error: string;
+            atMs: number;
+            replaying: boolean;
+            static encode(message: IM.Api.DeadLetter.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.DeadLetter;
+        }
+
+        namespace DeadLetter {
+            interface $Properties {
+                id: number;
+                webhookId: string;
+                conversationId: string;
+                fromMsgId: number;
+                toMsgId: number;
+                error: string;
+                atMs: number;
+                replaying: boolean;
+            }
+        }
+
+        class IMDeadLettersReq {
+            constructor(properties?: IM.Api.IMDeadLettersReq.$Properties);
+            webhookId: string;
+            keyId: string;
+            before?: number | undefined;
+            limit: number;
+            static encode(message: IM.Api.IMDeadLettersReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMDeadLettersReq;
+        }
+
+        namespace IMDeadLettersReq {
+            interface $Properties {
+                webhookId: string;
+                keyId: string;
+                before?: number | undefined;
+                limit: number;
+            }
+        }
+
+        class IMDeadLettersRsp {
+            constructor(properties?: IM.Api.IMDeadLettersRsp.$Properties);
+            letterList: IM.Api.DeadLetter[];
+            static encode(message: IM.Api.IMDeadLettersRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMDeadLettersRsp;
+        }
+
+        namespace IMDeadLettersRsp {
+            interface $Properties {
+                letterList?: readonly IM.Api.DeadLetter.$Properties[] | undefined;
+            }
+        }
+
+        class IMDeadLettersReplayReq {
+            constructor(properties?: IM.Api.IMDeadLettersReplayReq.$Properties);
+            webhookId: string;
+            keyId: string;
+            idList: number[];
+            static encode(message: IM.Api.IMDeadLettersReplayReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMDeadLettersReplayReq;
+        }
+
+        namespace IMDeadLettersReplayReq {
+            interface $Properties {
+                webhookId: string;
+                keyId: string;
+                idList?: readonly number[] | undefined;
+            }
+        }
+
+        class IMDeadLettersReplayRsp {
+            constructor(properties?: IM.Api.IMDeadLettersReplayRsp.$Properties);
+            replaying: number;
+            static encode(message: IM.Api.IMDeadLettersReplayRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMDeadLettersReplayRsp;
+        }
+
+        namespace IMDeadLettersReplayRsp {
+            interface $Properties {
+                replaying: number;
+            }
+        }
+
+        class IMIdempotencyReq {
+            constructor(properties?: IM.Api.IMIdempotencyReq.$Properties);
+            keyHash: Uint8Array;
+            requestHash: Uint8Array;
+            static encode(message: IM.Api.IMIdempotencyReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMIdempotencyReq;
+        }
+
+        namespace IMIdempotencyReq {
+            interface $Properties {
+                keyHash: Uint8Array;
+                requestHash: Uint8Array;
+            }
+        }
+
+        class IMIdempotencyRsp {
+            constructor(properties?: IM.Api.IMIdempotencyRsp.$Properties);
+            same: boolean;
+            static encode(message: IM.Api.IMIdempotencyRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMIdempotencyRsp;
+        }
+
+        namespace IMIdempotencyRsp {
+            interface $Properties {
+                same: boolean;
+            }
+        }
+    }
+
     namespace BaseDefine {
 
         enum ServiceID {
@@ -532,674 +1173,6 @@ export namespace IM {
             interface $Properties {
                 userId: number;
                 shieldStatus: number;
-            }
-        }
-    }
-
-    namespace Blob {
-
-        class BlobInfo {
-            constructor(properties?: IM.Blob.BlobInfo.$Properties);
-            id: Uint8Array;
-            sha256: Uint8Array;
-            size: number;
-            fileKey: Uint8Array;
-            static encode(message: IM.Blob.BlobInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.BlobInfo;
-        }
-
-        namespace BlobInfo {
-            interface $Properties {
-                id: Uint8Array;
-                sha256: Uint8Array;
-                size: number;
-                fileKey: Uint8Array;
-            }
-        }
-
-        class FileEntry {
-            constructor(properties?: IM.Blob.FileEntry.$Properties);
-            kind: string;
-            name: string;
-            userId?: number | undefined;
-            fileName: string;
-            mediaType: string;
-            expiresMs?: number | undefined;
-            createdMs?: number | undefined;
-            madeOf?: Uint8Array | undefined;
-            static encode(message: IM.Blob.FileEntry.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.FileEntry;
-        }
-
-        namespace FileEntry {
-            interface $Properties {
-                kind: string;
-                name: string;
-                userId?: number | undefined;
-                fileName: string;
-                mediaType: string;
-                expiresMs?: number | undefined;
-                createdMs?: number | undefined;
-                madeOf?: Uint8Array | undefined;
-            }
-        }
-
-        class IMUploadBeginReq {
-            constructor(properties?: IM.Blob.IMUploadBeginReq.$Properties);
-            uploadId: Uint8Array;
-            sizeMax: number;
-            holder: string;
-            userId?: number | undefined;
-            userBytesMax?: number | undefined;
-            totalBytesMax?: number | undefined;
-            detail?: Uint8Array | undefined;
-            static encode(message: IM.Blob.IMUploadBeginReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadBeginReq;
-        }
-
-        namespace IMUploadBeginReq {
-            interface $Properties {
-                uploadId: Uint8Array;
-                sizeMax: number;
-                holder: string;
-                userId?: number | undefined;
-                userBytesMax?: number | undefined;
-                totalBytesMax?: number | undefined;
-                detail?: Uint8Array | undefined;
-            }
-        }
-
-        class IMUploadBeginRsp {
-            constructor(properties?: IM.Blob.IMUploadBeginRsp.$Properties);
-            fileKey: Uint8Array;
-            static encode(message: IM.Blob.IMUploadBeginRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadBeginRsp;
-        }
-
-        namespace IMUploadBeginRsp {
-            interface $Properties {
-                fileKey: Uint8Array;
-            }
-        }
-
-        class IMUploadClaimReq {
-            constructor(properties?: IM.Blob.IMUploadClaimReq.$Properties);
-            uploadId: Uint8Array;
-            holder: string;
-            static encode(message: IM.Blob.IMUploadClaimReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadClaimReq;
-        }
-
-        namespace IMUploadClaimReq {
-            interface $Properties {
-                uploadId: Uint8Array;
-                holder: string;
-            }
-        }
-
-        class IMUploadClaimRsp {
-            constructor(properties?: IM.Blob.IMUploadClaimRsp.$Properties);
-            fileKey: Uint8Array;
-            sizeMax: number;
-            userId?: number | undefined;
-            detail?: Uint8Array | undefined;
-            createdMs: number;
-            static encode(message: IM.Blob.IMUploadClaimRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadClaimRsp;
-        }
-
-        namespace IMUploadClaimRsp {
-            interface $Properties {
-                fileKey: Uint8Array;
-                sizeMax: number;
-                userId?: number | undefined;
-                detail?: Uint8Array | undefined;
-                createdMs: number;
-            }
-        }
-
-        class IMUploadFinishReq {
-            constructor(properties?: IM.Blob.IMUploadFinishReq.$Properties);
-            uploadId: Uint8Array;
-            holder: string;
-            sha256: Uint8Array;
-            size: number;
-            file: IM.Blob.FileEntry;
-            static encode(message: IM.Blob.IMUploadFinishReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadFinishReq;
-        }
-
-        namespace IMUploadFinishReq {
-            interface $Properties {
-                uploadId: Uint8Array;
-                holder: string;
-                sha256: Uint8Array;
-                size: number;
-                file: IM.Blob.FileEntry.$Properties;
-            }
-        }
-
-        class IMUploadFinishRsp {
-            constructor(properties?: IM.Blob.IMUploadFinishRsp.$Properties);
-            blob: IM.Blob.BlobInfo;
-            static encode(message: IM.Blob.IMUploadFinishRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadFinishRsp;
-        }
-
-        namespace IMUploadFinishRsp {
-            interface $Properties {
-                blob: IM.Blob.BlobInfo.$Properties;
-            }
-        }
-
-        class IMBlobDropReq {
-            constructor(properties?: IM.Blob.IMBlobDropReq.$Properties);
-            uploadId?: Uint8Array | undefined;
-            kind?: string | undefined;
-            name?: string | undefined;
-            static encode(message: IM.Blob.IMBlobDropReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobDropReq;
-        }
-
-        namespace IMBlobDropReq {
-            interface $Properties {
-                uploadId?: Uint8Array | undefined;
-                kind?: string | undefined;
-                name?: string | undefined;
-            }
-        }
-
-        class IMBlobDropRsp {
-            constructor(properties?: IM.Blob.IMBlobDropRsp.$Properties);
-            found: boolean;
-            static encode(message: IM.Blob.IMBlobDropRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobDropRsp;
-        }
-
-        namespace IMBlobDropRsp {
-            interface $Properties {
-                found: boolean;
-            }
-        }
-
-        class IMBlobFindReq {
-            constructor(properties?: IM.Blob.IMBlobFindReq.$Properties);
-            kind?: string | undefined;
-            name?: string | undefined;
-            sha256?: Uint8Array | undefined;
-            static encode(message: IM.Blob.IMBlobFindReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobFindReq;
-        }
-
-        namespace IMBlobFindReq {
-            interface $Properties {
-                kind?: string | undefined;
-                name?: string | undefined;
-                sha256?: Uint8Array | undefined;
-            }
-        }
-
-        class IMBlobFindRsp {
-            constructor(properties?: IM.Blob.IMBlobFindRsp.$Properties);
-            blob?: IM.Blob.BlobInfo | undefined;
-            file?: IM.Blob.FileEntry | undefined;
-            static encode(message: IM.Blob.IMBlobFindRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobFindRsp;
-        }
-
-        namespace IMBlobFindRsp {
-            interface $Properties {
-                blob?: IM.Blob.BlobInfo.$Properties | undefined;
-                file?: IM.Blob.FileEntry.$Properties | undefined;
-            }
-        }
-
-        class IMBlobReferReq {
-            constructor(properties?: IM.Blob.IMBlobReferReq.$Properties);
-            blobId: Uint8Array;
-            file: IM.Blob.FileEntry;
-            userBytesMax?: number | undefined;
-            static encode(message: IM.Blob.IMBlobReferReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobReferReq;
-        }
-
-        namespace IMBlobReferReq {
-            interface $Properties {
-                blobId: Uint8Array;
-                file: IM.Blob.FileEntry.$Properties;
-                userBytesMax?: number | undefined;
-            }
-        }
-
-        class IMBlobReferRsp {
-            constructor(properties?: IM.Blob.IMBlobReferRsp.$Properties);
-            blob: IM.Blob.BlobInfo;
-            static encode(message: IM.Blob.IMBlobReferRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobReferRsp;
-        }
-
-        namespace IMBlobReferRsp {
-            interface $Properties {
-                blob: IM.Blob.BlobInfo.$Properties;
-            }
-        }
-
-        class IMBlobSweepReq {
-            constructor(properties?: IM.Blob.IMBlobSweepReq.$Properties);
-            removed: Uint8Array[];
-            seen: Uint8Array[];
-            uploadAgeMs: number;
-            graceMs: number;
-            limit: number;
-            collect: boolean;
-            static encode(message: IM.Blob.IMBlobSweepReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobSweepReq;
-        }
-
-        namespace IMBlobSweepReq {
-            interface $Properties {
-                removed?: readonly Uint8Array[] | undefined;
-                seen?: readonly Uint8Array[] | undefined;
-                uploadAgeMs: number;
-                graceMs: number;
-                limit: number;
-                collect: boolean;
-            }
-        }
-
-        class IMBlobSweepRsp {
-            constructor(properties?: IM.Blob.IMBlobSweepRsp.$Properties);
-            remove: Uint8Array[];
-            unknown: Uint8Array[];
-            static encode(message: IM.Blob.IMBlobSweepRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobSweepRsp;
-        }
-
-        namespace IMBlobSweepRsp {
-            interface $Properties {
-                remove?: readonly Uint8Array[] | undefined;
-                unknown?: readonly Uint8Array[] | undefined;
-            }
-        }
-    }
-
-    namespace Buddy {
-
-        class IMRecentContactSessionReq {
-            constructor(properties?: IM.Buddy.IMRecentContactSessionReq.$Properties);
-            userId: number;
-            latestUpdateTime: number;
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMRecentContactSessionReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRecentContactSessionReq;
-        }
-
-        namespace IMRecentContactSessionReq {
-            interface $Properties {
-                userId: number;
-                latestUpdateTime: number;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMRecentContactSessionRsp {
-            constructor(properties?: IM.Buddy.IMRecentContactSessionRsp.$Properties);
-            userId: number;
-            contactSessionList: IM.BaseDefine.ContactSessionInfo[];
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMRecentContactSessionRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRecentContactSessionRsp;
-        }
-
-        namespace IMRecentContactSessionRsp {
-            interface $Properties {
-                userId: number;
-                contactSessionList?: readonly IM.BaseDefine.ContactSessionInfo.$Properties[] | undefined;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMUserStatNotify {
-            constructor(properties?: IM.Buddy.IMUserStatNotify.$Properties);
-            userStat: IM.BaseDefine.UserStat;
-            static encode(message: IM.Buddy.IMUserStatNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUserStatNotify;
-        }
-
-        namespace IMUserStatNotify {
-            interface $Properties {
-                userStat: IM.BaseDefine.UserStat.$Properties;
-            }
-        }
-
-        class IMUsersInfoReq {
-            constructor(properties?: IM.Buddy.IMUsersInfoReq.$Properties);
-            userId: number;
-            userIdList: number[];
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMUsersInfoReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUsersInfoReq;
-        }
-
-        namespace IMUsersInfoReq {
-            interface $Properties {
-                userId: number;
-                userIdList?: readonly number[] | undefined;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMUsersInfoRsp {
-            constructor(properties?: IM.Buddy.IMUsersInfoRsp.$Properties);
-            userId: number;
-            userInfoList: IM.BaseDefine.UserInfo[];
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMUsersInfoRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUsersInfoRsp;
-        }
-
-        namespace IMUsersInfoRsp {
-            interface $Properties {
-                userId: number;
-                userInfoList?: readonly IM.BaseDefine.UserInfo.$Properties[] | undefined;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMRemoveSessionReq {
-            constructor(properties?: IM.Buddy.IMRemoveSessionReq.$Properties);
-            userId: number;
-            sessionType: IM.BaseDefine.SessionType;
-            sessionId: number;
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMRemoveSessionReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRemoveSessionReq;
-        }
-
-        namespace IMRemoveSessionReq {
-            interface $Properties {
-                userId: number;
-                sessionType: IM.BaseDefine.SessionType;
-                sessionId: number;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMRemoveSessionRsp {
-            constructor(properties?: IM.Buddy.IMRemoveSessionRsp.$Properties);
-            userId: number;
-            resultCode: number;
-            sessionType: IM.BaseDefine.SessionType;
-            sessionId: number;
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMRemoveSessionRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRemoveSessionRsp;
-        }
-
-        namespace IMRemoveSessionRsp {
-            interface $Properties {
-                userId: number;
-                resultCode: number;
-                sessionType: IM.BaseDefine.SessionType;
-                sessionId: number;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMAllUserReq {
-            constructor(properties?: IM.Buddy.IMAllUserReq.$Properties);
-            userId: number;
-            latestUpdateTime: number;
-            attachData?: Uint8Array | undefined;
-            clientType?: IM.BaseDefine.ClientType | undefined;
-            static encode(message: IM.Buddy.IMAllUserReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMAllUserReq;
-        }
-
-        namespace IMAllUserReq {
-            interface $Properties {
-                userId: number;
-                latestUpdateTime: number;
-                attachData?: Uint8Array | undefined;
-                clientType?: IM.BaseDefine.ClientType | undefined;
-            }
-        }
-
-        class IMAllUserRsp {
-            constructor(properties?: IM.Buddy.IMAllUserRsp.$Properties);
-            userId: number;
-            latestUpdateTime: number;
-            userList: IM.BaseDefine.UserInfo[];
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMAllUserRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMAllUserRsp;
-        }
-
-        namespace IMAllUserRsp {
-            interface $Properties {
-                userId: number;
-                latestUpdateTime: number;
-                userList?: readonly IM.BaseDefine.UserInfo.$Properties[] | undefined;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMUsersStatReq {
-            constructor(properties?: IM.Buddy.IMUsersStatReq.$Properties);
-            userId: number;
-            userIdList: number[];
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMUsersStatReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUsersStatReq;
-        }
-
-        namespace IMUsersStatReq {
-            interface $Properties {
-                userId: number;
-                userIdList?: readonly number[] | undefined;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMUsersStatRsp {
-            constructor(properties?: IM.Buddy.IMUsersStatRsp.$Properties);
-            userId: number;
-            userStatList: IM.BaseDefine.UserStat[];
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMUsersStatRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUsersStatRsp;
-        }
-
-        namespace IMUsersStatRsp {
-            interface $Properties {
-                userId: number;
-                userStatList?: readonly IM.BaseDefine.UserStat.$Properties[] | undefined;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMChangeAvatarReq {
-            constructor(properties?: IM.Buddy.IMChangeAvatarReq.$Properties);
-            userId: number;
-            avatarUrl: string;
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMChangeAvatarReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMChangeAvatarReq;
-        }
-
-        namespace IMChangeAvatarReq {
-            interface $Properties {
-                userId: number;
-                avatarUrl: string;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMChangeAvatarRsp {
-            constructor(properties?: IM.Buddy.IMChangeAvatarRsp.$Properties);
-            userId: number;
-            resultCode: number;
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMChangeAvatarRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMChangeAvatarRsp;
-        }
-
-        namespace IMChangeAvatarRsp {
-            interface $Properties {
-                userId: number;
-                resultCode: number;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMPCLoginStatusNotify {
-            constructor(properties?: IM.Buddy.IMPCLoginStatusNotify.$Properties);
-            userId: number;
-            loginStat: IM.BaseDefine.UserStatType;
-            static encode(message: IM.Buddy.IMPCLoginStatusNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMPCLoginStatusNotify;
-        }
-
-        namespace IMPCLoginStatusNotify {
-            interface $Properties {
-                userId: number;
-                loginStat: IM.BaseDefine.UserStatType;
-            }
-        }
-
-        class IMRemoveSessionNotify {
-            constructor(properties?: IM.Buddy.IMRemoveSessionNotify.$Properties);
-            userId: number;
-            sessionType: IM.BaseDefine.SessionType;
-            sessionId: number;
-            static encode(message: IM.Buddy.IMRemoveSessionNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRemoveSessionNotify;
-        }
-
-        namespace IMRemoveSessionNotify {
-            interface $Properties {
-                userId: number;
-                sessionType: IM.BaseDefine.SessionType;
-                sessionId: number;
-            }
-        }
-
-        class IMDepartmentReq {
-            constructor(properties?: IM.Buddy.IMDepartmentReq.$Properties);
-            userId: number;
-            latestUpdateTime: number;
-            attachData?: Uint8Array | undefined;
-            clientType?: IM.BaseDefine.ClientType | undefined;
-            static encode(message: IM.Buddy.IMDepartmentReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMDepartmentReq;
-        }
-
-        namespace IMDepartmentReq {
-            interface $Properties {
-                userId: number;
-                latestUpdateTime: number;
-                attachData?: Uint8Array | undefined;
-                clientType?: IM.BaseDefine.ClientType | undefined;
-            }
-        }
-
-        class IMDepartmentRsp {
-            constructor(properties?: IM.Buddy.IMDepartmentRsp.$Properties);
-            userId: number;
-            latestUpdateTime: number;
-            deptList: IM.BaseDefine.DepartInfo[];
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMDepartmentRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMDepartmentRsp;
-        }
-
-        namespace IMDepartmentRsp {
-            interface $Properties {
-                userId: number;
-                latestUpdateTime: number;
-                deptList?: readonly IM.BaseDefine.DepartInfo.$Properties[] | undefined;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMAvatarChangedNotify {
-            constructor(properties?: IM.Buddy.IMAvatarChangedNotify.$Properties);
-            changedUserId: number;
-            avatarUrl: string;
-            static encode(message: IM.Buddy.IMAvatarChangedNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMAvatarChangedNotify;
-        }
-
-        namespace IMAvatarChangedNotify {
-            interface $Properties {
-                changedUserId: number;
-                avatarUrl: string;
-            }
-        }
-
-        class IMChangeSignInfoReq {
-            constructor(properties?: IM.Buddy.IMChangeSignInfoReq.$Properties);
-            userId: number;
-            signInfo: string;
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMChangeSignInfoReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMChangeSignInfoReq;
-        }
-
-        namespace IMChangeSignInfoReq {
-            interface $Properties {
-                userId: number;
-                signInfo: string;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMChangeSignInfoRsp {
-            constructor(properties?: IM.Buddy.IMChangeSignInfoRsp.$Properties);
-            userId: number;
-            resultCode: number;
-            signInfo?: string | undefined;
-            attachData?: Uint8Array | undefined;
-            static encode(message: IM.Buddy.IMChangeSignInfoRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMChangeSignInfoRsp;
-        }
-
-        namespace IMChangeSignInfoRsp {
-            interface $Properties {
-                userId: number;
-                resultCode: number;
-                signInfo?: string | undefined;
-                attachData?: Uint8Array | undefined;
-            }
-        }
-
-        class IMSignInfoChangedNotify {
-            constructor(properties?: IM.Buddy.IMSignInfoChangedNotify.$Properties);
-            changedUserId: number;
-            signInfo: string;
-            static encode(message: IM.Buddy.IMSignInfoChangedNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMSignInfoChangedNotify;
-        }
-
-        namespace IMSignInfoChangedNotify {
-            interface $Properties {
-                changedUserId: number;
-                signInfo: string;
-            }
-        }
-
-        class IMDirectoryNotify {
-            constructor(properties?: IM.Buddy.IMDirectoryNotify.$Properties);
-            latestUsersTime?: number | undefined;
-            latestDepartmentsTime?: number | undefined;
-            static encode(message: IM.Buddy.IMDirectoryNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
-            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMDirectoryNotify;
-        }
-
-        namespace IMDirectoryNotify {
-            interface $Properties {
-                latestUsersTime?: number | undefined;
-                latestDepartmentsTime?: number | undefined;
             }
         }
     }
@@ -1894,6 +1867,674 @@ export namespace IM {
         namespace IMDropFileRsp {
             interface $Properties {
                 dropped: boolean;
+            }
+        }
+    }
+
+    namespace Blob {
+
+        class BlobInfo {
+            constructor(properties?: IM.Blob.BlobInfo.$Properties);
+            id: Uint8Array;
+            sha256: Uint8Array;
+            size: number;
+            fileKey: Uint8Array;
+            static encode(message: IM.Blob.BlobInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.BlobInfo;
+        }
+
+        namespace BlobInfo {
+            interface $Properties {
+                id: Uint8Array;
+                sha256: Uint8Array;
+                size: number;
+                fileKey: Uint8Array;
+            }
+        }
+
+        class FileEntry {
+            constructor(properties?: IM.Blob.FileEntry.$Properties);
+            kind: string;
+            name: string;
+            userId?: number | undefined;
+            fileName: string;
+            mediaType: string;
+            expiresMs?: number | undefined;
+            createdMs?: number | undefined;
+            madeOf?: Uint8Array | undefined;
+            static encode(message: IM.Blob.FileEntry.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.FileEntry;
+        }
+
+        namespace FileEntry {
+            interface $Properties {
+                kind: string;
+                name: string;
+                userId?: number | undefined;
+                fileName: string;
+                mediaType: string;
+                expiresMs?: number | undefined;
+                createdMs?: number | undefined;
+                madeOf?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUploadBeginReq {
+            constructor(properties?: IM.Blob.IMUploadBeginReq.$Properties);
+            uploadId: Uint8Array;
+            sizeMax: number;
+            holder: string;
+            userId?: number | undefined;
+            userBytesMax?: number | undefined;
+            totalBytesMax?: number | undefined;
+            detail?: Uint8Array | undefined;
+            static encode(message: IM.Blob.IMUploadBeginReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadBeginReq;
+        }
+
+        namespace IMUploadBeginReq {
+            interface $Properties {
+                uploadId: Uint8Array;
+                sizeMax: number;
+                holder: string;
+                userId?: number | undefined;
+                userBytesMax?: number | undefined;
+                totalBytesMax?: number | undefined;
+                detail?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUploadBeginRsp {
+            constructor(properties?: IM.Blob.IMUploadBeginRsp.$Properties);
+            fileKey: Uint8Array;
+            static encode(message: IM.Blob.IMUploadBeginRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadBeginRsp;
+        }
+
+        namespace IMUploadBeginRsp {
+            interface $Properties {
+                fileKey: Uint8Array;
+            }
+        }
+
+        class IMUploadClaimReq {
+            constructor(properties?: IM.Blob.IMUploadClaimReq.$Properties);
+            uploadId: Uint8Array;
+            holder: string;
+            static encode(message: IM.Blob.IMUploadClaimReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadClaimReq;
+        }
+
+        namespace IMUploadClaimReq {
+            interface $Properties {
+                uploadId: Uint8Array;
+                holder: string;
+            }
+        }
+
+        class IMUploadClaimRsp {
+            constructor(properties?: IM.Blob.IMUploadClaimRsp.$Properties);
+            fileKey: Uint8Array;
+            sizeMax: number;
+            userId?: number | undefined;
+            detail?: Uint8Array | undefined;
+            createdMs: number;
+            static encode(message: IM.Blob.IMUploadClaimRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadClaimRsp;
+        }
+
+        namespace IMUploadClaimRsp {
+            interface $Properties {
+                fileKey: Uint8Array;
+                sizeMax: number;
+                userId?: number | undefined;
+                detail?: Uint8Array | undefined;
+                createdMs: number;
+            }
+        }
+
+        class IMUploadFinishReq {
+            constructor(properties?: IM.Blob.IMUploadFinishReq.$Properties);
+            uploadId: Uint8Array;
+            holder: string;
+            sha256: Uint8Array;
+            size: number;
+            file: IM.Blob.FileEntry;
+            static encode(message: IM.Blob.IMUploadFinishReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadFinishReq;
+        }
+
+        namespace IMUploadFinishReq {
+            interface $Properties {
+                uploadId: Uint8Array;
+                holder: string;
+                sha256: Uint8Array;
+                size: number;
+                file: IM.Blob.FileEntry.$Properties;
+            }
+        }
+
+        class IMUploadFinishRsp {
+            constructor(properties?: IM.Blob.IMUploadFinishRsp.$Properties);
+            blob: IM.Blob.BlobInfo;
+            static encode(message: IM.Blob.IMUploadFinishRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMUploadFinishRsp;
+        }
+
+        namespace IMUploadFinishRsp {
+            interface $Properties {
+                blob: IM.Blob.BlobInfo.$Properties;
+            }
+        }
+
+        class IMBlobDropReq {
+            constructor(properties?: IM.Blob.IMBlobDropReq.$Properties);
+            uploadId?: Uint8Array | undefined;
+            kind?: string | undefined;
+            name?: string | undefined;
+            static encode(message: IM.Blob.IMBlobDropReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobDropReq;
+        }
+
+        namespace IMBlobDropReq {
+            interface $Properties {
+                uploadId?: Uint8Array | undefined;
+                kind?: string | undefined;
+                name?: string | undefined;
+            }
+        }
+
+        class IMBlobDropRsp {
+            constructor(properties?: IM.Blob.IMBlobDropRsp.$Properties);
+            found: boolean;
+            static encode(message: IM.Blob.IMBlobDropRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobDropRsp;
+        }
+
+        namespace IMBlobDropRsp {
+            interface $Properties {
+                found: boolean;
+            }
+        }
+
+        class IMBlobFindReq {
+            constructor(properties?: IM.Blob.IMBlobFindReq.$Properties);
+            kind?: string | undefined;
+            name?: string | undefined;
+            sha256?: Uint8Array | undefined;
+            static encode(message: IM.Blob.IMBlobFindReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobFindReq;
+        }
+
+        namespace IMBlobFindReq {
+            interface $Properties {
+                kind?: string | undefined;
+                name?: string | undefined;
+                sha256?: Uint8Array | undefined;
+            }
+        }
+
+        class IMBlobFindRsp {
+            constructor(properties?: IM.Blob.IMBlobFindRsp.$Properties);
+            blob?: IM.Blob.BlobInfo | undefined;
+            file?: IM.Blob.FileEntry | undefined;
+            static encode(message: IM.Blob.IMBlobFindRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobFindRsp;
+        }
+
+        namespace IMBlobFindRsp {
+            interface $Properties {
+                blob?: IM.Blob.BlobInfo.$Properties | undefined;
+                file?: IM.Blob.FileEntry.$Properties | undefined;
+            }
+        }
+
+        class IMBlobReferReq {
+            constructor(properties?: IM.Blob.IMBlobReferReq.$Properties);
+            blobId: Uint8Array;
+            file: IM.Blob.FileEntry;
+            userBytesMax?: number | undefined;
+            static encode(message: IM.Blob.IMBlobReferReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobReferReq;
+        }
+
+        namespace IMBlobReferReq {
+            interface $Properties {
+                blobId: Uint8Array;
+                file: IM.Blob.FileEntry.$Properties;
+                userBytesMax?: number | undefined;
+            }
+        }
+
+        class IMBlobReferRsp {
+            constructor(properties?: IM.Blob.IMBlobReferRsp.$Properties);
+            blob: IM.Blob.BlobInfo;
+            static encode(message: IM.Blob.IMBlobReferRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobReferRsp;
+        }
+
+        namespace IMBlobReferRsp {
+            interface $Properties {
+                blob: IM.Blob.BlobInfo.$Properties;
+            }
+        }
+
+        class IMBlobSweepReq {
+            constructor(properties?: IM.Blob.IMBlobSweepReq.$Properties);
+            removed: Uint8Array[];
+            seen: Uint8Array[];
+            uploadAgeMs: number;
+            graceMs: number;
+            limit: number;
+            collect: boolean;
+            static encode(message: IM.Blob.IMBlobSweepReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobSweepReq;
+        }
+
+        namespace IMBlobSweepReq {
+            interface $Properties {
+                removed?: readonly Uint8Array[] | undefined;
+                seen?: readonly Uint8Array[] | undefined;
+                uploadAgeMs: number;
+                graceMs: number;
+                limit: number;
+                collect: boolean;
+            }
+        }
+
+        class IMBlobSweepRsp {
+            constructor(properties?: IM.Blob.IMBlobSweepRsp.$Properties);
+            remove: Uint8Array[];
+            unknown: Uint8Array[];
+            static encode(message: IM.Blob.IMBlobSweepRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Blob.IMBlobSweepRsp;
+        }
+
+        namespace IMBlobSweepRsp {
+            interface $Properties {
+                remove?: readonly Uint8Array[] | undefined;
+                unknown?: readonly Uint8Array[] | undefined;
+            }
+        }
+    }
+
+    namespace Buddy {
+
+        class IMRecentContactSessionReq {
+            constructor(properties?: IM.Buddy.IMRecentContactSessionReq.$Properties);
+            userId: number;
+            latestUpdateTime: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMRecentContactSessionReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRecentContactSessionReq;
+        }
+
+        namespace IMRecentContactSessionReq {
+            interface $Properties {
+                userId: number;
+                latestUpdateTime: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMRecentContactSessionRsp {
+            constructor(properties?: IM.Buddy.IMRecentContactSessionRsp.$Properties);
+            userId: number;
+            contactSessionList: IM.BaseDefine.ContactSessionInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMRecentContactSessionRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRecentContactSessionRsp;
+        }
+
+        namespace IMRecentContactSessionRsp {
+            interface $Properties {
+                userId: number;
+                contactSessionList?: readonly IM.BaseDefine.ContactSessionInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUserStatNotify {
+            constructor(properties?: IM.Buddy.IMUserStatNotify.$Properties);
+            userStat: IM.BaseDefine.UserStat;
+            static encode(message: IM.Buddy.IMUserStatNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUserStatNotify;
+        }
+
+        namespace IMUserStatNotify {
+            interface $Properties {
+                userStat: IM.BaseDefine.UserStat.$Properties;
+            }
+        }
+
+        class IMUsersInfoReq {
+            constructor(properties?: IM.Buddy.IMUsersInfoReq.$Properties);
+            userId: number;
+            userIdList: number[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMUsersInfoReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUsersInfoReq;
+        }
+
+        namespace IMUsersInfoReq {
+            interface $Properties {
+                userId: number;
+                userIdList?: readonly number[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUsersInfoRsp {
+            constructor(properties?: IM.Buddy.IMUsersInfoRsp.$Properties);
+            userId: number;
+            userInfoList: IM.BaseDefine.UserInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMUsersInfoRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUsersInfoRsp;
+        }
+
+        namespace IMUsersInfoRsp {
+            interface $Properties {
+                userId: number;
+                userInfoList?: readonly IM.BaseDefine.UserInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMRemoveSessionReq {
+            constructor(properties?: IM.Buddy.IMRemoveSessionReq.$Properties);
+            userId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMRemoveSessionReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRemoveSessionReq;
+        }
+
+        namespace IMRemoveSessionReq {
+            interface $Properties {
+                userId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMRemoveSessionRsp {
+            constructor(properties?: IM.Buddy.IMRemoveSessionRsp.$Properties);
+            userId: number;
+            resultCode: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMRemoveSessionRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRemoveSessionRsp;
+        }
+
+        namespace IMRemoveSessionRsp {
+            interface $Properties {
+                userId: number;
+                resultCode: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMAllUserReq {
+            constructor(properties?: IM.Buddy.IMAllUserReq.$Properties);
+            userId: number;
+            latestUpdateTime: number;
+            attachData?: Uint8Array | undefined;
+            clientType?: IM.BaseDefine.ClientType | undefined;
+            static encode(message: IM.Buddy.IMAllUserReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMAllUserReq;
+        }
+
+        namespace IMAllUserReq {
+            interface $Properties {
+                userId: number;
+                latestUpdateTime: number;
+                attachData?: Uint8Array | undefined;
+                clientType?: IM.BaseDefine.ClientType | undefined;
+            }
+        }
+
+        class IMAllUserRsp {
+            constructor(properties?: IM.Buddy.IMAllUserRsp.$Properties);
+            userId: number;
+            latestUpdateTime: number;
+            userList: IM.BaseDefine.UserInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMAllUserRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMAllUserRsp;
+        }
+
+        namespace IMAllUserRsp {
+            interface $Properties {
+                userId: number;
+                latestUpdateTime: number;
+                userList?: readonly IM.BaseDefine.UserInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUsersStatReq {
+            constructor(properties?: IM.Buddy.IMUsersStatReq.$Properties);
+            userId: number;
+            userIdList: number[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMUsersStatReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUsersStatReq;
+        }
+
+        namespace IMUsersStatReq {
+            interface $Properties {
+                userId: number;
+                userIdList?: readonly number[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMUsersStatRsp {
+            constructor(properties?: IM.Buddy.IMUsersStatRsp.$Properties);
+            userId: number;
+            userStatList: IM.BaseDefine.UserStat[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMUsersStatRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMUsersStatRsp;
+        }
+
+        namespace IMUsersStatRsp {
+            interface $Properties {
+                userId: number;
+                userStatList?: readonly IM.BaseDefine.UserStat.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMChangeAvatarReq {
+            constructor(properties?: IM.Buddy.IMChangeAvatarReq.$Properties);
+            userId: number;
+            avatarUrl: string;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMChangeAvatarReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMChangeAvatarReq;
+        }
+
+        namespace IMChangeAvatarReq {
+            interface $Properties {
+                userId: number;
+                avatarUrl: string;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMChangeAvatarRsp {
+            constructor(properties?: IM.Buddy.IMChangeAvatarRsp.$Properties);
+            userId: number;
+            resultCode: number;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMChangeAvatarRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMChangeAvatarRsp;
+        }
+
+        namespace IMChangeAvatarRsp {
+            interface $Properties {
+                userId: number;
+                resultCode: number;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMPCLoginStatusNotify {
+            constructor(properties?: IM.Buddy.IMPCLoginStatusNotify.$Properties);
+            userId: number;
+            loginStat: IM.BaseDefine.UserStatType;
+            static encode(message: IM.Buddy.IMPCLoginStatusNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMPCLoginStatusNotify;
+        }
+
+        namespace IMPCLoginStatusNotify {
+            interface $Properties {
+                userId: number;
+                loginStat: IM.BaseDefine.UserStatType;
+            }
+        }
+
+        class IMRemoveSessionNotify {
+            constructor(properties?: IM.Buddy.IMRemoveSessionNotify.$Properties);
+            userId: number;
+            sessionType: IM.BaseDefine.SessionType;
+            sessionId: number;
+            static encode(message: IM.Buddy.IMRemoveSessionNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMRemoveSessionNotify;
+        }
+
+        namespace IMRemoveSessionNotify {
+            interface $Properties {
+                userId: number;
+                sessionType: IM.BaseDefine.SessionType;
+                sessionId: number;
+            }
+        }
+
+        class IMDepartmentReq {
+            constructor(properties?: IM.Buddy.IMDepartmentReq.$Properties);
+            userId: number;
+            latestUpdateTime: number;
+            attachData?: Uint8Array | undefined;
+            clientType?: IM.BaseDefine.ClientType | undefined;
+            static encode(message: IM.Buddy.IMDepartmentReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMDepartmentReq;
+        }
+
+        namespace IMDepartmentReq {
+            interface $Properties {
+                userId: number;
+                latestUpdateTime: number;
+                attachData?: Uint8Array | undefined;
+                clientType?: IM.BaseDefine.ClientType | undefined;
+            }
+        }
+
+        class IMDepartmentRsp {
+            constructor(properties?: IM.Buddy.IMDepartmentRsp.$Properties);
+            userId: number;
+            latestUpdateTime: number;
+            deptList: IM.BaseDefine.DepartInfo[];
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMDepartmentRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMDepartmentRsp;
+        }
+
+        namespace IMDepartmentRsp {
+            interface $Properties {
+                userId: number;
+                latestUpdateTime: number;
+                deptList?: readonly IM.BaseDefine.DepartInfo.$Properties[] | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMAvatarChangedNotify {
+            constructor(properties?: IM.Buddy.IMAvatarChangedNotify.$Properties);
+            changedUserId: number;
+            avatarUrl: string;
+            static encode(message: IM.Buddy.IMAvatarChangedNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMAvatarChangedNotify;
+        }
+
+        namespace IMAvatarChangedNotify {
+            interface $Properties {
+                changedUserId: number;
+                avatarUrl: string;
+            }
+        }
+
+        class IMChangeSignInfoReq {
+            constructor(properties?: IM.Buddy.IMChangeSignInfoReq.$Properties);
+            userId: number;
+            signInfo: string;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMChangeSignInfoReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMChangeSignInfoReq;
+        }
+
+        namespace IMChangeSignInfoReq {
+            interface $Properties {
+                userId: number;
+                signInfo: string;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMChangeSignInfoRsp {
+            constructor(properties?: IM.Buddy.IMChangeSignInfoRsp.$Properties);
+            userId: number;
+            resultCode: number;
+            signInfo?: string | undefined;
+            attachData?: Uint8Array | undefined;
+            static encode(message: IM.Buddy.IMChangeSignInfoRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMChangeSignInfoRsp;
+        }
+
+        namespace IMChangeSignInfoRsp {
+            interface $Properties {
+                userId: number;
+                resultCode: number;
+                signInfo?: string | undefined;
+                attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMSignInfoChangedNotify {
+            constructor(properties?: IM.Buddy.IMSignInfoChangedNotify.$Properties);
+            changedUserId: number;
+            signInfo: string;
+            static encode(message: IM.Buddy.IMSignInfoChangedNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMSignInfoChangedNotify;
+        }
+
+        namespace IMSignInfoChangedNotify {
+            interface $Properties {
+                changedUserId: number;
+                signInfo: string;
+            }
+        }
+
+        class IMDirectoryNotify {
+            constructor(properties?: IM.Buddy.IMDirectoryNotify.$Properties);
+            latestUsersTime?: number | undefined;
+            latestDepartmentsTime?: number | undefined;
+            static encode(message: IM.Buddy.IMDirectoryNotify.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Buddy.IMDirectoryNotify;
+        }
+
+        namespace IMDirectoryNotify {
+            interface $Properties {
+                latestUsersTime?: number | undefined;
+                latestDepartmentsTime?: number | undefined;
             }
         }
     }

@@ -3,7 +3,7 @@ import type { Logger } from '../../../common/log.js';
 import { IM } from '../../../common/pdu/pb.js';
 import { encryptText } from '../../../common/text-cipher.js';
 import { type DataKeys, UnopenableError } from './data-keys.js';
-import type { Shards } from './shards.js';
+import { distinct, type Shards } from './shards.js';
 
 const { MSG_TYPE_SINGLE_TEXT, MSG_TYPE_GROUP_TEXT } = IM.BaseDefine.MsgType;
 /** What clients show in place of a message whose key was destroyed, or whose row was damaged. */
@@ -19,6 +19,16 @@ export interface Message {
   readonly body: Buffer;
 }
 
+/** Where a message is. */
+export interface Place {
+  readonly conversationId: bigint;
+  readonly msgId: number;
+}
+
+export function placeKey({ conversationId, msgId }: Place): string {
+  return `${conversationId}:${msgId}`;
+}
+
 export interface MessageRow {
   readonly conversation_id: bigint;
   readonly msg_id: number;
@@ -27,6 +37,19 @@ export interface MessageRow {
   readonly create_time_ms: bigint;
   readonly key_id: number;
   readonly sealed: Buffer;
+}
+
+const NO_BODY = Buffer.alloc(0);
+
+function envelopeOf(row: MessageRow): Message {
+  return {
+    conversationId: row.conversation_id,
+    msgId: row.msg_id,
+    senderId: row.sender_id,
+    msgType: row.msg_type,
+    createTimeMs: Number(row.create_time_ms),
+    body: NO_BODY,
+  };
 }
 
 const COLUMNS = 'conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, sealed';
@@ -87,6 +110,32 @@ export class Messages {
     });
     await this.ready(rows);
     return rows.map((row) => this.opened(row));
+  }
+
+  /**
+   * Messages of any conversations, by placeKey; those that are gone are missing. Unopened they have an empty body:
+   * nobody looks into what nobody may see.
+   */
+  async at(places: readonly Place[], open: boolean): Promise<Map<string, Message>> {
+    const rows = await this.#shards.settled(async () => {
+      const parts = [...this.#shards.split(places, (place) => bucketOf(place.conversationId))];
+      const found = parts.map(async ([shard, part]) => {
+        const buckets = part.map((place) => bucketOf(place.conversationId));
+        const { rows } = await shard.pool.query<MessageRow>({
+          name: 'messages-at',
+          text: `select m.conversation_id, m.msg_id, m.sender_id, m.msg_type, m.create_time_ms, m.key_id, m.sealed
+                   from unnest($1::smallint[], $2::bigint[], $3::int[]) as w (bucket, conversation_id, msg_id)
+                   join shard.message m using (bucket, conversation_id, msg_id)
+                  where shard.readable($4::smallint[])`,
+          values: [buckets, part.map((p) => String(p.conversationId)), part.map((p) => p.msgId), distinct(buckets)],
+        });
+        return rows;
+      });
+      return (await Promise.all(found)).flat();
+    });
+    if (open) await this.ready(rows);
+    const messages = rows.map((row) => (open ? this.opened(row) : envelopeOf(row)));
+    return new Map(messages.map((message) => [placeKey(message), message]));
   }
 
   /** A statement about one conversation, $1 its bucket and $2 its id. */

@@ -23,7 +23,7 @@ const REMOVED_ROWS = 5_000;
 export class Outbox {
   readonly #meta: pg.Pool;
   readonly #shards: Shards;
-  #consumers: readonly number[] = [];
+  #consumers: ReadonlyMap<string, number> = new Map();
   #readMs = Number.NEGATIVE_INFINITY;
 
   constructor(meta: pg.Pool, shards: Shards) {
@@ -80,15 +80,39 @@ export class Outbox {
 
   /** Whom messages are written for at the moment. */
   async consumers(): Promise<readonly number[]> {
+    return [...(await this.#known()).values()];
+  }
+
+  /** Undefined: nothing is written for it. */
+  async consumerOf(name: string): Promise<number | undefined> {
+    return (await this.#known()).get(name);
+  }
+
+  async #known(): Promise<ReadonlyMap<string, number>> {
     if (performance.now() - this.#readMs > CONSUMERS_MS) {
-      const { rows } = await this.#meta.query<{ id: number }>({
+      const { rows } = await this.#meta.query<{ id: number; name: string }>({
         name: 'outbox-consumers',
-        text: 'select id from meta.outbox_consumer order by id',
+        text: 'select id, name from meta.outbox_consumer order by id',
       });
-      this.#consumers = rows.map((row) => row.id);
+      this.#consumers = new Map(rows.map((row) => [row.name, row.id]));
       this.#readMs = performance.now();
     }
     return this.#consumers;
+  }
+
+  /** The first `limit` effects per shard without claiming them: for a consumer that sees to it by itself that it is alone. */
+  async waiting(consumer: number, limit: number): Promise<Effect[]> {
+    const parts = this.#shards.all.map(async ({ pool }) => {
+      const { rows } = await pool.query<{ conversation_id: bigint; msg_id: number }>({
+        name: `outbox-waiting ${limit}`, // in the text for the same reason as below
+        text: `select conversation_id, msg_id from shard.outbox
+                where consumer = $1 and bucket in (select bucket from shard.bucket where state = 'open')
+                order by conversation_id, msg_id limit ${Math.trunc(limit)}`,
+        values: [consumer],
+      });
+      return rows.map((row) => ({ conversationId: row.conversation_id, msgId: row.msg_id }));
+    });
+    return (await Promise.all(parts)).flat();
   }
 
   /** Up to `limit` effects per shard that nobody is at, for `leaseMs`; in the order of each conversation. */

@@ -3,6 +3,7 @@ import type { Logger } from '../../../common/log.js';
 import { type CallResult, Soft } from '../../../common/redis.js';
 import type { DbProxySettings } from '../settings.js';
 import { AddressFailures } from './address-failures.js';
+import { ApiKeys } from './api-keys.js';
 import { Append, type AppendCounters } from './append.js';
 import { Audit } from './audit.js';
 import { Blobs } from './blobs.js';
@@ -13,6 +14,7 @@ import { DepartmentTree } from './department-tree.js';
 import { Departments } from './departments.js';
 import { Devices } from './devices.js';
 import { GroupAdmin } from './group-admin.js';
+import { Events } from './events.js';
 import { Groups } from './groups.js';
 import { Health } from './health.js';
 import { KeyWatch } from './key-watch.js';
@@ -31,6 +33,7 @@ import { Shards } from './shards.js';
 import { Transfers } from './transfers.js';
 import { UserLists } from './user-lists.js';
 import { Users } from './users.js';
+import { Webhooks } from './webhooks.js';
 
 export type StorageSettings = Pick<
   DbProxySettings,
@@ -86,6 +89,7 @@ export async function openStorage(
     members: (pairs: readonly { groupId: number; userId: number }[]) => groups.members(pairs),
   };
   const outbox = new Outbox(meta, shards);
+  const webhooks = new Webhooks(meta, groups);
   const lists = new UserLists(shards);
   const append = new Append(shards, keys, membership, settings, outbox, lists, counters, log);
   const redis = openRedis(settings, log, watch);
@@ -111,6 +115,9 @@ export async function openStorage(
     conversations: new Conversations(shards, messages, groups, lists),
     transfers: new Transfers(meta, keys),
     outbox,
+    events: new Events(meta, outbox, webhooks),
+    webhooks,
+    apiKeys: new ApiKeys(meta),
     shards,
     health,
     keys,

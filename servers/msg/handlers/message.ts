@@ -1,6 +1,7 @@
 import { v7 as uuidV7 } from 'uuid';
+import { isGroupType, pushFrame, SEND_ID_SIZE, storeDraft } from '../../../common/chat/message.js';
 import { seconds } from '../../../common/clock.js';
-import { bucketOf, groupConversation, isGroupId, isUserId, singleConversation } from '../../../common/conversation.js';
+import { groupConversation, isGroupId, isUserId, singleConversation } from '../../../common/conversation.js';
 import { ImError } from '../../../common/errors.js';
 import { MESSAGE_SIZE_MAX, P2P_SIZE_MAX } from '../../../common/limits.js';
 import { encodeFrame } from '../../../common/pdu/command.js';
@@ -11,11 +12,10 @@ import { Pace } from '../pace.js';
 import { RecentSends } from '../recent-sends.js';
 import type { Session } from '../session.js';
 
-const { SessionType, MsgType } = IM.BaseDefine;
+const { SessionType } = IM.BaseDefine;
 
 /** How far the clocks of two of our machines may be apart. */
 const CLOCKS_APART_MS = 1_000;
-const SEND_ID_SIZE = 16;
 /** When a refused client may come again: about as long as a restarted db-proxy takes. */
 const RETRY_AFTER_MS = 1_000;
 
@@ -33,24 +33,18 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   if (turn !== undefined) await turn;
   const startedMs = ctx.clock.ticksMs();
   const startedWallMs = ctx.clock.nowMs();
-  const sendId = sendIdOf(draft, session, seq, startedMs);
   const sessionType = isGroup ? SessionType.SESSION_TYPE_GROUP : SessionType.SESSION_TYPE_SINGLE;
   const conversationId = isGroup ? groupConversation(to) : singleConversation(session.userId, to);
+  const sent = {
+    fromUserId: session.userId,
+    toSessionId: to,
+    msgType: draft.msgType,
+    msgData: draft.msgData,
+    sendId: sendIdOf(draft, session, seq, startedMs),
+  };
   let stored: IM.Cluster.IMStoreMsgRsp;
   try {
-    stored = await ctx.dbProxies.ask(
-      cluster.storeMessage,
-      {
-        fromUserId: session.userId,
-        sessionType,
-        toSessionId: to,
-        msgType: draft.msgType,
-        msgData: draft.msgData,
-        sendId,
-      },
-      // Equal for all messages of a conversation: they meet in one db-proxy, keep their order, and make batches.
-      bucketOf(conversationId),
-    );
+    stored = await storeDraft(ctx.dbProxies, sent);
   } catch (error) {
     if (!(error instanceof ImError)) throw error;
     // Stored or not, nobody knows; if it is, its receivers shall have it.
@@ -58,19 +52,12 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
     return refuse(ctx, session, seq, error);
   }
   const ack = { userId: session.userId, sessionId: to, msgId: stored.msgId, sessionType };
-  const more = { sendId, createTimeMs: stored.createTimeMs, duplicate: stored.duplicate };
+  const more = { sendId: sent.sendId, createTimeMs: stored.createTimeMs, duplicate: stored.duplicate };
   session.send(encodeFrame(message.ack, seq, session.may('ack2') ? { ...ack, ...more } : ack));
   ctx.counters.acked.inc();
   ctx.counters.ackTime.observe((ctx.clock.ticksMs() - startedMs) / 1000);
   if (!ctx.deliveries.first(conversationId, stored.msgId)) return;
-  const frame = encodeFrame(message.data, 0, {
-    fromUserId: session.userId,
-    toSessionId: to,
-    msgId: stored.msgId,
-    createTime: seconds(stored.createTimeMs),
-    msgType: draft.msgType,
-    msgData: draft.msgData,
-  });
+  const frame = pushFrame(sent, stored);
   if (isGroup) deliverToGroup(ctx, to, stored.msgId, frame, session);
   else deliverToUsers(ctx, [to, session.userId], frame, session, stored.msgId);
 }
@@ -104,10 +91,6 @@ function refuse(ctx: MsgContext, session: Session, seq: number, error: ImError):
       retryAfterMs,
     }),
   );
-}
-
-function isGroupType(msgType: IM.BaseDefine.MsgType): boolean {
-  return msgType === MsgType.MSG_TYPE_GROUP_TEXT || msgType === MsgType.MSG_TYPE_GROUP_AUDIO;
 }
 
 function refusal(draft: IM.Message.IMMsgData, session: Session, isGroup: boolean): ImError | undefined {
@@ -174,8 +157,7 @@ export function deliverMissed(ctx: MsgContext, stored: IM.Cluster.StoredMessage)
   const isGroup = isGroupType(msgType);
   const conversationId = isGroup ? groupConversation(toSessionId) : singleConversation(fromUserId, toSessionId);
   if (!ctx.deliveries.first(conversationId, msgId)) return 0;
-  const createTime = seconds(stored.createTimeMs);
-  const frame = encodeFrame(message.data, 0, { fromUserId, toSessionId, msgId, createTime, msgType, msgData });
+  const frame = pushFrame(stored, stored);
   const sessions = isGroup
     ? ctx.sessions.ofGroup(toSessionId)
     : [...ctx.sessions.ofUser(toSessionId), ...ctx.sessions.ofUser(fromUserId)];
