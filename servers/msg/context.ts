@@ -1,3 +1,4 @@
+import type { SendHook } from '../../common/chat/send-hook.js';
 import type { Clock } from '../../common/clock.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
@@ -21,6 +22,8 @@ export interface MsgContext {
   readonly directoryNews: DirectoryNews;
   readonly clock: Clock;
   readonly sendsPerSecond: number;
+  /** Asked before a message is stored, where there is one. */
+  readonly sendHook: SendHook | undefined;
   readonly counters: MsgCounters;
   readonly log: Logger;
 }

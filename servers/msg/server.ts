@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { SendHook } from '../../common/chat/send-hook.js';
 import { wallClock } from '../../common/clock.js';
 import { LinkGroup } from '../../common/net/link-group.js';
 import { cluster } from '../../common/pdu/commands.js';
@@ -33,6 +34,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
     name,
     clock: wallClock,
     sendsPerSecond: settings.sendsPerSecond,
+    sendHook: SendHook.of(settings),
     log,
     sessions,
     directoryNews: new DirectoryNews(sessions),
@@ -123,6 +125,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
       ctx.reconcile.close();
       ctx.directoryNews.close();
       clients.close();
+      ctx.sendHook?.close();
       for (const links of [loginLinks, routeLinks, fileServers, dbProxies]) links.close();
     },
   };

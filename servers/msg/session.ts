@@ -62,6 +62,8 @@ export class Session implements ConnectionOwner {
   pace: Pace | undefined;
   /** The last request about stored files, which the next one waits for. */
   fileWork: Promise<unknown> = Promise.resolve();
+  /** Resolves when all messages before have been checked; see SendHook. */
+  checks: Promise<void> | undefined;
 
   constructor(connection: Connection, owner: SessionOwner) {
     this.connection = connection;

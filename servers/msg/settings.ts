@@ -1,3 +1,4 @@
+import { sendHookSettings } from '../../common/chat/send-hook.js';
 import {
   addresses,
   bytes,
@@ -28,6 +29,7 @@ export const msgSettings = {
   clientAsksMax: count(64, 'requests of one client under way at most; it is not read from until there are fewer', 1),
   sendsPerSecond: count(500, 'messages of one client per second; faster ones wait for their turn', 1),
   sendQueueMax: bytes(4 * 1024 * 1024, 'what may wait to be read by one client; a slower one is closed'),
+  ...sendHookSettings,
 } satisfies Definitions;
 
 export type MsgSettings = SettingsOf<typeof msgSettings>;

@@ -15,3 +15,11 @@ export const fromMsgServers = commandTable<RouteContext, Peer>([
   hear(server.userStatus, buddies.userStatus),
   answer(buddy.usersStatus, buddies.usersStatus),
 ]);
+
+/** Servers without sessions: they publish and ask, and care about nobody. */
+export const fromHttpMsgServers = commandTable<RouteContext, Peer>([
+  hear(cluster.publish, servers.publish),
+  hear(cluster.disturbed, servers.disturbed),
+  hear(cluster.groupMembersChanged, servers.groupMembersChanged),
+  answer(buddy.usersStatus, buddies.usersStatus),
+]);

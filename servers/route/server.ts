@@ -1,6 +1,6 @@
 import { Peers } from '../../common/net/peers.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
-import { fromMsgServers } from './commands.js';
+import { fromHttpMsgServers, fromMsgServers } from './commands.js';
 import type { RouteContext } from './context.js';
 import { pcsGone } from './handlers/buddy.js';
 import { msgServerGone } from './handlers/server.js';
@@ -27,7 +27,7 @@ export async function startRouteServer(
     secret: settings.clusterSecret,
     log,
     ctx,
-    tables: { msg: fromMsgServers },
+    tables: { msg: fromMsgServers, 'http-msg': fromHttpMsgServers },
     left(peer, silentMs) {
       ctx.subjects.forget(peer);
       pcsGone(ctx, ctx.presence.forget(peer));

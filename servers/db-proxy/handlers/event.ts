@@ -18,10 +18,9 @@ export async function read(
   asked: IM.Api.IMEventsReadReq,
 ): Promise<IM.Api.IMEventsReadRsp.$Properties> {
   await ctx.events.want();
-  if (asked.after === undefined || asked.after === null)
-    return { eventList: [], next: await ctx.events.head(), tooOld: false };
+  if (asked.after === undefined) return { eventList: [], next: await ctx.events.head(), tooOld: false };
   const limit = Math.max(1, Math.min(asked.limit, EVENTS_PAGE_MAX));
-  const page = await ctx.events.read(asked.after, limit, asked.userId ?? undefined);
+  const page = await ctx.events.read(asked.after, limit, asked.userId);
   const messages = await ctx.messages.at(page.events, asked.withBodies);
   const eventList = page.events.flatMap((each) => {
     const message = messages.get(placeKey(each));

@@ -1,5 +1,6 @@
 import { v7 as uuidV7 } from 'uuid';
-import { isGroupType, pushFrame, SEND_ID_SIZE, storeDraft } from '../../../common/chat/message.js';
+import { type Draft, isGroupType, pushFrame, SEND_ID_SIZE, storeDraft } from '../../../common/chat/message.js';
+import type { SendHook } from '../../../common/chat/send-hook.js';
 import { seconds } from '../../../common/clock.js';
 import { groupConversation, isGroupId, isUserId, singleConversation } from '../../../common/conversation.js';
 import { ImError } from '../../../common/errors.js';
@@ -35,7 +36,7 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   const startedWallMs = ctx.clock.nowMs();
   const sessionType = isGroup ? SessionType.SESSION_TYPE_GROUP : SessionType.SESSION_TYPE_SINGLE;
   const conversationId = isGroup ? groupConversation(to) : singleConversation(session.userId, to);
-  const sent = {
+  let sent: Draft = {
     fromUserId: session.userId,
     toSessionId: to,
     msgType: draft.msgType,
@@ -44,6 +45,7 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   };
   let stored: IM.Cluster.IMStoreMsgRsp;
   try {
+    if (ctx.sendHook !== undefined) sent = await checked(ctx.sendHook, session, sent);
     stored = await storeDraft(ctx.dbProxies, sent);
   } catch (error) {
     if (!(error instanceof ImError)) throw error;
@@ -68,6 +70,18 @@ function turnOf(ctx: MsgContext, session: Session): Promise<void> | undefined {
   const turn = session.pace.turn(performance.now());
   if (turn !== undefined) ctx.counters.delayed.inc();
   return turn;
+}
+
+/** Messages of a session are asked about at once, and go on in the order in which they came. */
+function checked(hook: SendHook, session: Session, draft: Draft): Promise<Draft> {
+  const answer = hook.asked(draft);
+  answer.catch(() => undefined); // heard below, perhaps only after a while
+  const mine = (session.checks ?? Promise.resolve()).then(() => answer);
+  session.checks = mine.then(
+    () => undefined,
+    () => undefined,
+  );
+  return mine;
 }
 
 /** The client's own, when it may have one; else one of ours, the same for a resend of the same message. */

@@ -1,0 +1,144 @@
+import rateLimit from '@fastify/rate-limit';
+import swagger from '@fastify/swagger';
+import swaggerUi from '@fastify/swagger-ui';
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import { v7 as uuidV7 } from 'uuid';
+import type { Scope } from '../../../common/api-key.js';
+import { API_BODY_SIZE_MAX } from '../../../common/limits.js';
+import type { HttpMsgContext } from '../context.js';
+import { queries } from '../query.js';
+import { announcements } from './announcements.js';
+import { events } from './events.js';
+import type { Key } from './keys.js';
+import { may } from './keys.js';
+import { messages } from './messages.js';
+import { presence } from './presence.js';
+import { answerErrors, Problem, sendProblem } from './problem.js';
+import { webhooks } from './webhooks.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks; on every route with a scope. */
+    key: Key;
+  }
+  interface FastifyContextConfig {
+    /** What a key must have to ask this. */
+    scope?: Scope;
+  }
+}
+
+/** The routes of one subject. */
+export type Api = FastifyInstance<
+  import('node:http').Server,
+  import('node:http').IncomingMessage,
+  import('node:http').ServerResponse,
+  import('fastify').FastifyBaseLogger,
+  ZodTypeProvider
+>;
+export type Routes = (ctx: HttpMsgContext) => (app: Api) => Promise<void>;
+
+export const API = '/api/v1';
+/** Attempts with unknown keys from one address within a minute. */
+const STRANGERS_MAX = 300;
+const MINUTE_MS = 60_000;
+const HEADERS_SIZE_MAX = 16 * 1024;
+/** How often connections are looked over for those that are too slow. */
+const SLOW_CHECK_MS = 1_000;
+
+/**
+ * The HTTP interface for other systems. Nothing under /api/v1 is open: each route names the scope that a key must have,
+ * and one that names none does not come into being.
+ */
+export async function openApp(
+  ctx: HttpMsgContext,
+  answered: (route: string, status: number, ms: number) => void,
+): Promise<FastifyInstance> {
+  const app = Fastify({
+    bodyLimit: API_BODY_SIZE_MAX,
+    genReqId: () => uuidV7(),
+    routerOptions: { maxParamLength: 200 },
+    http: { maxHeaderSize: HEADERS_SIZE_MAX, connectionsCheckingInterval: SLOW_CHECK_MS },
+    forceCloseConnections: true,
+    return503OnClosing: true,
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.setErrorHandler(answerErrors(ctx.log));
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, new Problem(404, 'NO_SUCH_PATH', `there is no ${request.method} ${request.url.split('?')[0]}`)),
+  );
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store');
+  });
+  app.addHook('onResponse', async (request, reply) =>
+    answered(request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime),
+  );
+  app.decorateRequest('key');
+  await app.register(rateLimit, { global: false });
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'teamtalk-cluster',
+        version: '1',
+        description:
+          'People, groups, messages and events of a cluster, for other systems. Every call carries an API key: ' +
+          '`Authorization: Bearer tt_…`. Errors are problem+json.',
+      },
+      servers: [{ url: '/' }],
+      components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
+      security: [{ key: [] }],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  await app.register(queries(ctx));
+  await app.register(swaggerUi, { routePrefix: `${API}/docs`, staticCSP: true });
+  await app.register(keyed(ctx), { prefix: API });
+  app.get(`${API}/openapi.json`, { schema: { hide: true } }, async () => app.swagger());
+  await app.ready();
+  return app;
+}
+
+/** Everything that needs a key. */
+function keyed(ctx: HttpMsgContext) {
+  return async (app: FastifyInstance): Promise<void> => {
+    const strangers = app.createRateLimit({ max: STRANGERS_MAX, timeWindow: MINUTE_MS });
+    app.addHook('onRoute', (route) => {
+      if (route.config?.scope === undefined) throw new Error(`${route.url} names no scope`);
+    });
+    app.addHook('onRequest', async (request) => {
+      const token = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+      const key = token === undefined ? undefined : await ctx.keys.find(token);
+      if (key === undefined) {
+        const limit = await strangers(request);
+        if (!limit.isAllowed && limit.isExceeded)
+          throw new Problem(429, 'TOO_MANY_REQUESTS', 'too many requests without a valid key from this address');
+        throw new Problem(401, 'NO_KEY', 'an API key is needed: Authorization: Bearer tt_…');
+      }
+      request.key = key;
+    });
+    await app.register(rateLimit, {
+      hook: 'preParsing',
+      max: ctx.settings.requestsPerMinute,
+      timeWindow: MINUTE_MS,
+      keyGenerator: (request: FastifyRequest) => request.key.id,
+      enableDraftSpec: true,
+      errorResponseBuilder: (_request, { max, after }) =>
+        new Problem(429, 'TOO_MANY_REQUESTS', `more than ${max} requests a minute; again in ${after}`),
+    });
+    app.addHook('preValidation', async (request) => {
+      const { scope } = request.routeOptions.config;
+      if (!may(request.key, scope!)) throw new Problem(403, 'SCOPE_MISSING', `the key lacks the scope ${scope}`);
+    });
+    const subjects = [messages, presence, announcements, events, webhooks];
+    for (const routes of subjects) await app.register((it) => routes(ctx)(it.withTypeProvider<ZodTypeProvider>()));
+  };
+}

@@ -1,0 +1,46 @@
+import { partsOf, type Scope } from '../../../common/api-key.js';
+import type { LinkGroup } from '../../../common/net/link-group.js';
+import { apiKeys } from '../../../common/pdu/commands.js';
+
+/** Who asks: an API key that was found good. */
+export interface Key {
+  readonly id: string;
+  readonly scopes: ReadonlySet<string>;
+  /** It speaks as this user only. */
+  readonly userId: number | undefined;
+}
+
+/** So long a revoked key may still be taken for good. */
+const REMEMBERED_MS = 2_000;
+const REMEMBERED_MAX = 10_000;
+
+/** API keys by their tokens. db-proxy decides; a good one is remembered for a moment, a bad one never. */
+export class Keys {
+  readonly #dbProxies: LinkGroup;
+  readonly #known = new Map<string, { readonly key: Key; readonly untilMs: number }>();
+
+  constructor(dbProxies: LinkGroup) {
+    this.#dbProxies = dbProxies;
+  }
+
+  /** Undefined: it is no key, or none that may be used. @throws ImError when db-proxy cannot be asked */
+  async find(token: string): Promise<Key | undefined> {
+    const parts = partsOf(token);
+    if (parts === undefined) return undefined;
+    const { id, secretHash } = parts;
+    const digest = `${id} ${secretHash.toString('base64')}`;
+    const known = this.#known.get(digest);
+    if (known !== undefined && known.untilMs > performance.now()) return known.key;
+    this.#known.delete(digest);
+    const found = await this.#dbProxies.ask(apiKeys.check, { id, secretHash });
+    if (found.key === undefined) return undefined;
+    const key = { id, scopes: new Set(found.key.scopes), userId: found.key.userId };
+    if (this.#known.size >= REMEMBERED_MAX) this.#known.clear();
+    this.#known.set(digest, { key, untilMs: performance.now() + REMEMBERED_MS });
+    return key;
+  }
+}
+
+export function may(key: Key, scope: Scope): boolean {
+  return key.scopes.has(scope);
+}

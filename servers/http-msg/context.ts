@@ -1,0 +1,20 @@
+import type { SendHook } from '../../common/chat/send-hook.js';
+import type { Clock } from '../../common/clock.js';
+import type { Logger } from '../../common/log.js';
+import type { LinkGroup } from '../../common/net/link-group.js';
+import type { Keys } from './api/keys.js';
+import type { Tail } from './events/tail.js';
+import type { Routes } from './routes.js';
+import type { HttpMsgSettings } from './settings.js';
+
+/** What a handler may reach. */
+export interface HttpMsgContext {
+  readonly dbProxies: LinkGroup;
+  readonly routes: Routes;
+  readonly keys: Keys;
+  readonly tail: Tail;
+  readonly sendHook: SendHook | undefined;
+  readonly settings: HttpMsgSettings;
+  readonly clock: Clock;
+  readonly log: Logger;
+}

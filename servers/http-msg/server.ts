@@ -1,0 +1,80 @@
+import { SendHook } from '../../common/chat/send-hook.js';
+import { wallClock } from '../../common/clock.js';
+import { listenHttp } from '../../common/net/http.js';
+import { LinkGroup } from '../../common/net/link-group.js';
+import { commandTable } from '../../common/server/command-table.js';
+import type { Running, Surroundings } from '../../common/server/lifecycle.js';
+import { openApp } from './api/app.js';
+import { Keys } from './api/keys.js';
+import type { HttpMsgContext } from './context.js';
+import { WebhookDeliveries } from './events/deliveries.js';
+import { Tail } from './events/tail.js';
+import { Routes } from './routes.js';
+import type { HttpMsgSettings } from './settings.js';
+
+/**
+ * The http-msg server: the door for other systems. It keeps nothing, so any number of them stand side by side.
+ *
+ *   query.ts      TeamTalk's own two calls
+ *   api/          everything under /api/v1, one file per subject; app.ts has what all of them share
+ *   events/       what happened, on its way out: the end of the log, and deliveries to webhooks
+ *   outgoing.ts   connections to addresses that others chose
+ */
+export async function startHttpMsgServer(
+  settings: HttpMsgSettings,
+  { name, log, metrics }: Surroundings,
+): Promise<Running> {
+  const links = {
+    self: { role: 'http-msg', name },
+    secret: settings.clusterSecret,
+    log,
+    askTimeoutMs: settings.askTimeoutMs,
+    asksMax: settings.asksMax,
+    hears: commandTable<never, never>([]),
+    ctx: undefined as never,
+  };
+  const dbProxies = new LinkGroup({ ...links, role: 'db-proxy', addresses: settings.dbProxies });
+  const routeLinks = new LinkGroup({ ...links, role: 'route', addresses: settings.routeServers });
+  const tail = new Tail(dbProxies, settings.eventsKeptHours, log);
+  const sent = metrics.counter('webhook_deliveries_total', 'Deliveries to webhooks by how they ended', ['result']);
+  const counters = {
+    delivered: () => sent.inc({ result: 'delivered' }),
+    failed: () => sent.inc({ result: 'failed' }),
+    givenUp: () => sent.inc({ result: 'given-up' }),
+  };
+  const deliveries = new WebhookDeliveries(dbProxies, tail, settings, counters, log);
+  const ctx: HttpMsgContext = {
+    dbProxies,
+    routes: new Routes(routeLinks),
+    keys: new Keys(dbProxies),
+    tail,
+    sendHook: SendHook.of(settings),
+    settings,
+    clock: wallClock,
+    log,
+  };
+  const requests = metrics.timing('http_request', 'Requests by what was asked and how it ended', ['route', 'status']);
+  const app = await openApp(ctx, (route, status, ms) => requests.observe({ route, status }, ms / 1000));
+  metrics.gauge('db_proxy_asks_open', 'Questions to db-proxies without an answer so far', () => dbProxies.openAsks);
+  metrics.gauge('webhook_deliveries_open', 'Deliveries to webhooks on their way', () => deliveries.open);
+  const close = async (drainMs: number) => {
+    tail.close();
+    await Promise.all([deliveries.close(drainMs), app.close()]);
+    ctx.sendHook?.close();
+    for (const each of [routeLinks, dbProxies]) each.close();
+  };
+  const http = await listenHttp(app.server, settings.host, settings.httpPort, 'httpPort').catch(async (error) => {
+    await close(0);
+    throw error;
+  });
+  app.server.requestTimeout = REQUEST_MS_MAX; // imports are larger than what other doors take
+  app.server.maxConnections = settings.connectionsMax;
+  return {
+    ports: { http: http.port },
+    notReady: () => (dbProxies.open ? (ctx.routes.open ? undefined : 'no route server') : 'no db-proxy'),
+    close,
+  };
+}
+
+/** How long a request may take to arrive whole. */
+const REQUEST_MS_MAX = 60_000;
