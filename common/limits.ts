@@ -58,8 +58,8 @@ export const SWEEP_OBJECTS_MAX = 1000;
 /** Of the HTTP interface. */
 export const API_KEY_NAME_LENGTH_MAX = 64;
 export const API_BODY_SIZE_MAX = 1024 * 1024;
-export const IMPORT_SIZE_MAX = 32 * 1024 * 1024;
-export const IMPORT_ROWS_MAX = 50_000;
+export const IMPORT_FILE_SIZE_MAX = 32 * 1024 * 1024;
+export const IMPORT_FILE_ROWS_MAX = 50_000;
 export const WEBHOOK_URL_LENGTH_MAX = 2048;
 export const WEBHOOKS_MAX = 100;
 export const EVENTS_PAGE_MAX = 500;

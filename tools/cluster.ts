@@ -11,7 +11,7 @@ import { dbProxySettings } from '../servers/db-proxy/settings.js';
 import { prepareShards } from '../servers/db-proxy/storage/shard-admin.js';
 import { openStorage, type StorageSettings } from '../servers/db-proxy/storage/storage.js';
 import { Child } from './cluster/child.js';
-import { addDemoData, type Storage, DEMO_NAMES, DEMO_PASSWORD, demoName } from './cluster/demo.js';
+import { addDemoData, DEMO_NAMES, DEMO_PASSWORD, demoName, type Storage } from './cluster/demo.js';
 import {
   announcement,
   COUNT_MAX,
@@ -180,7 +180,8 @@ class Cluster {
   /** The same as --json prints, kept up to date when something was started again. */
   #writeState(): Promise<void> {
     const path = stateFile(this.#options);
-    const write = () => writeWhole(path, `${JSON.stringify(this.#announcement(), null, 2)}\n`);
+    // It has the key of the HTTP interface in it.
+    const write = () => writeWhole(path, `${JSON.stringify(this.#announcement(), null, 2)}\n`, 0o600);
     // One after another: two servers that come back at the same moment would rename each other's draft.
     this.#stateWritten = this.#stateWritten.then(write, write);
     return this.#stateWritten;

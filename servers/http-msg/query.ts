@@ -1,8 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { partsOf } from '../../common/api-key.js';
 import { ImError } from '../../common/errors.js';
 import { API_BODY_SIZE_MAX, GROUP_MEMBERS_MAX } from '../../common/limits.js';
-import { group } from '../../common/pdu/commands.js';
+import { directory } from '../../common/pdu/commands.js';
 import { IM } from '../../common/pdu/pb.js';
 import type { HttpMsgContext } from './context.js';
 
@@ -19,7 +20,14 @@ const ERROR = {
   createGroup: [11, '创建群失败'],
   changeMembers: [12, '更改群成员失败'],
 } as const;
-type Answer = { error: keyof typeof ERROR; more?: Record<string, unknown> };
+type Name = keyof typeof ERROR;
+type Answer = { readonly name: Name; readonly group_id?: number };
+/** @throws ImError */
+type Work<Body> = (
+  ctx: HttpMsgContext,
+  body: Body,
+  actor: { kind: string; name: string; address: string },
+) => Promise<{ group_id?: number }>;
 
 const id = z.number().int().min(0).max(0x7fff_ffff);
 const ids = z.array(id).max(GROUP_MEMBERS_MAX);
@@ -50,19 +58,15 @@ export function queries(ctx: HttpMsgContext) {
     app.addContentTypeParser('*', { parseAs: 'string', bodyLimit: API_BODY_SIZE_MAX }, (_request, body, done) =>
       done(null, body),
     );
-    const post = <Body extends { app_key: string }>(
-      path: string,
-      is: z.ZodType<Body>,
-      work: (body: Body) => Promise<Answer>,
-    ) =>
+    const post = <Body extends { app_key: string }>(path: string, is: z.ZodType<Body>, fails: Name, work: Work<Body>) =>
       app.post(path, async (request, reply) => {
-        const answer = await answered(ctx, request, is, work);
-        const [error_code, error_msg] = ERROR[answer.error];
+        const { name, ...more } = await answered(ctx, request, is, fails, work);
+        const [error_code, error_msg] = ERROR[name];
         reply.header('cache-control', 'no-cache').header('connection', 'close');
-        return reply.type('text/html;charset=utf-8').send(styled({ error_code, error_msg, ...answer.more }));
+        return reply.type('text/html;charset=utf-8').send(styled({ error_code, error_msg, ...more }));
       });
-    post('/query/CreateGroup', createGroup, (body) => create(ctx, body));
-    post('/query/ChangeMembers', changeMembers, (body) => change(ctx, body));
+    post('/query/CreateGroup', createGroup, 'createGroup', create);
+    post('/query/ChangeMembers', changeMembers, 'changeMembers', change);
     app.setErrorHandler((_error, _request, reply) =>
       reply.type('text/html;charset=utf-8').send(styled({ error_code: 1, error_msg: ERROR.parameter[1] })),
     );
@@ -73,56 +77,48 @@ async function answered<Body extends { app_key: string }>(
   ctx: HttpMsgContext,
   request: FastifyRequest,
   is: z.ZodType<Body>,
-  work: (body: Body) => Promise<Answer>,
+  fails: Name,
+  work: Work<Body>,
 ): Promise<Answer> {
   const parsed = is.safeParse(jsonOf(request.body));
-  if (!parsed.success) return { error: 'parameter' };
+  if (!parsed.success) return { name: 'parameter' };
+  const { app_key: appKey } = parsed.data;
   try {
-    const refusal = await refused(ctx, parsed.data.app_key, request.ip);
-    return refusal === undefined ? await work(parsed.data) : { error: refusal };
+    const refusal = await refused(ctx, appKey, request.ip);
+    if (refusal !== undefined) return { name: refusal };
+    const name = partsOf(appKey)?.id ?? 'unkeyed';
+    return { name: 'ok', ...(await work(ctx, parsed.data, { kind: 'api-key', name, address: request.ip })) };
   } catch (error) {
     if (!(error instanceof ImError)) throw error;
-    return { error: 'server' };
+    return { name: error.retry ? 'server' : fails };
   }
 }
 
-async function refused(ctx: HttpMsgContext, appKey: string, ip: string): Promise<Answer['error'] | undefined> {
+/** Undefined: it may. */
+async function refused(ctx: HttpMsgContext, appKey: string, ip: string): Promise<Name | undefined> {
   const key = await ctx.keys.find(appKey);
   if (key !== undefined) return key.scopes.has('groups:write') && key.userId === undefined ? undefined : 'notAllowed';
   if (!ctx.settings.unkeyedQueries) return 'unknownKey';
   return /^(127\.|::1$|::ffff:127\.)/.test(ip) ? undefined : 'address';
 }
 
-async function create(ctx: HttpMsgContext, body: z.infer<typeof createGroup>): Promise<Answer> {
-  const made = await ctx.dbProxies.ask(group.create, {
-    userId: 0,
+const create: Work<z.infer<typeof createGroup>> = async (ctx, body, actor) => {
+  const { group } = await ctx.dbProxies.ask(directory.changeGroup, {
+    actor,
+    name: body.group_name,
+    avatar: body.group_avatar,
     groupType: body.group_type,
-    groupName: body.group_name,
-    groupAvatar: body.group_avatar,
-    memberIdList: body.user_id_list,
+    addList: body.user_id_list,
   });
-  if (made.resultCode !== 0 || made.groupId === undefined) return { error: 'createGroup' };
-  ctx.routes.membersChanged({
-    userId: 0,
-    changeType: GroupModifyType.GROUP_MODIFY_TYPE_ADD,
-    groupId: made.groupId,
-    curUserIdList: made.userIdList,
-    chgUserIdList: made.userIdList,
-  });
-  return { error: 'ok', more: { group_id: made.groupId } };
-}
+  return { group_id: group.groupId };
+};
 
-async function change(ctx: HttpMsgContext, body: z.infer<typeof changeMembers>): Promise<Answer> {
-  const changed = await ctx.dbProxies.ask(group.changeMember, {
-    userId: 0,
-    changeType: body.modify_type,
-    groupId: body.group_id,
-    memberIdList: body.user_id_list,
-  });
-  if (changed.resultCode !== 0) return { error: 'changeMembers' };
-  ctx.routes.membersChanged({ ...changed, userId: 0 });
-  return { error: 'ok' };
-}
+const change: Work<z.infer<typeof changeMembers>> = async (ctx, body, actor) => {
+  const list = body.modify_type === GroupModifyType.GROUP_MODIFY_TYPE_ADD ? 'addList' : 'removeList';
+  const { group_id: groupId, user_id_list: ids } = body;
+  await ctx.dbProxies.ask(directory.changeGroup, { actor, groupId, [list]: ids });
+  return {};
+};
 
 function jsonOf(body: unknown): unknown {
   try {

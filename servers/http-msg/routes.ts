@@ -1,4 +1,3 @@
-import { joinedAndLeft, type MemberChange, memberNotices } from '../../common/chat/group.js';
 import { type Draft, isGroupType, pushFrame } from '../../common/chat/message.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import { buddy, cluster } from '../../common/pdu/commands.js';
@@ -26,14 +25,6 @@ export class Routes {
   /** Perhaps something is stored since then that nobody was told of: the msg servers look for it. */
   disturbed(sinceMs: number): void {
     this.#links.tell(cluster.disturbed, { sinceMs });
-  }
-
-  /** Who is in a group has changed: the msg servers take note, then the clients hear of it. */
-  membersChanged(change: MemberChange): void {
-    const { groupId } = change;
-    const { joined, left } = joinedAndLeft(change);
-    this.#links.tellEach(cluster.groupMembersChanged, (passOn) => ({ groupId, joined, left, passOn }));
-    for (const { userIdList, frame } of memberNotices(change)) this.#links.tell(cluster.publish, { userIdList, frame });
   }
 
   /** Those who are online with a PC. */

@@ -20,6 +20,5 @@ export const fromMsgServers = commandTable<RouteContext, Peer>([
 export const fromHttpMsgServers = commandTable<RouteContext, Peer>([
   hear(cluster.publish, servers.publish),
   hear(cluster.disturbed, servers.disturbed),
-  hear(cluster.groupMembersChanged, servers.groupMembersChanged),
   answer(buddy.usersStatus, buddies.usersStatus),
 ]);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
+import { SCOPES, type Scope } from '../../common/api-key.js';
 import { Client, type ConnectOptions } from '../../common/client/client.js';
 import { Metrics } from '../../common/metrics.js';
 import type { Running, Start } from '../../common/server/lifecycle.js';
@@ -14,6 +15,8 @@ import { hashPassword } from '../../servers/db-proxy/storage/passwords.js';
 import { openStorage } from '../../servers/db-proxy/storage/storage.js';
 import { startFileServer } from '../../servers/file/server.js';
 import { fileSettings } from '../../servers/file/settings.js';
+import { startHttpMsgServer } from '../../servers/http-msg/server.js';
+import { httpMsgSettings } from '../../servers/http-msg/settings.js';
 import { startLoginServer } from '../../servers/login/server.js';
 import { loginSettings } from '../../servers/login/settings.js';
 import { startMsgServer } from '../../servers/msg/server.js';
@@ -36,6 +39,8 @@ export interface ClusterOptions {
   readonly dbProxy?: Partial<SettingsOf<typeof dbProxySettings>>;
   /** With a file server, these settings over its defaults. */
   readonly file?: Partial<SettingsOf<typeof fileSettings>>;
+  /** With an http-msg server, these settings over its defaults. */
+  readonly httpMsg?: Partial<SettingsOf<typeof httpMsgSettings>>;
   /** People to begin with; default: alice 1, bob 2, carol 3, dave 4, password test123. */
   readonly users?: readonly string[];
   /** Fixed groups to begin with, members by user id. */
@@ -56,6 +61,8 @@ export class TestCluster {
   readonly msg: { readonly running: Running; readonly host: string; readonly port: number }[] = [];
   readonly dbProxies: { readonly running: Running; readonly port: number }[] = [];
   readonly routes: { readonly running: Running; readonly port: number }[] = [];
+  /** The http-msg servers, when some were asked for. */
+  readonly httpMsg: { readonly running: Running; readonly url: string }[] = [];
   /** The file server, when one was asked for. */
   file: { readonly running: Running; readonly folder: string; readonly storeUrl: string } | undefined;
   #login: Running | undefined;
@@ -117,6 +124,28 @@ export class TestCluster {
     await until(() => running.notReady() === undefined, 'the msg server to be ready');
   }
 
+  async addHttpMsgServer(over: ClusterOptions['httpMsg'] = {}): Promise<void> {
+    const running = await this.#start(
+      'http-msg',
+      httpMsgSettings,
+      startHttpMsgServer,
+      `http-msg-${this.httpMsg.length + 1}`,
+      {
+        httpPort: 0,
+        routeServers: this.routes.map(({ port }) => ({ host: '127.0.0.1', port })),
+        dbProxies: this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port })),
+        ...over,
+      },
+    );
+    this.httpMsg.push({ running, url: `http://127.0.0.1:${running.ports.http}` });
+    await until(() => running.notReady() === undefined, 'the http-msg server to be ready');
+  }
+
+  /** A key of the HTTP interface; for a user it speaks as him only. */
+  async apiKey(scopes: readonly Scope[] = SCOPES, userId?: number): Promise<string> {
+    return (await this.storage.apiKeys.create({ name: 'test', scopes, userId, actor: 'test' })).token;
+  }
+
   /** Starts the file server; once it was closed, another one on the same folder. */
   async startFile(over: ClusterOptions['file'] = {}): Promise<void> {
     const folder = over.folder ?? this.file?.folder ?? (await mkdtemp(join(tmpdir(), 'teamtalk-test-files-')));
@@ -136,7 +165,7 @@ export class TestCluster {
   async close(): Promise<void> {
     for (const client of this.#clients) client.close();
     const single = [this.file?.running, this.#login].filter((each) => each !== undefined);
-    const all = [...this.msg, ...this.routes, ...this.dbProxies].map((each) => each.running);
+    const all = [...this.httpMsg, ...this.msg, ...this.routes, ...this.dbProxies].map((each) => each.running);
     for (const running of [...all, ...single]) await running.close(0);
     if (this.file !== undefined) await rm(this.file.folder, { recursive: true, force: true });
     await this.storage.close();
@@ -164,6 +193,7 @@ export class TestCluster {
       ...(this.file === undefined ? {} : { storeUrl: this.file.storeUrl }),
     });
     for (let i = 0; i < (options.msgServers ?? 1); i++) await this.addMsgServer(options);
+    if (options.httpMsg !== undefined) await this.addHttpMsgServer(options.httpMsg);
     await until(() => this.#login!.notReady() === undefined, 'the login server to know a msg server');
   }
 

@@ -42,7 +42,8 @@ export interface Info {
   readonly loginHttp: string;
   readonly loginTcp: string;
   readonly msg: readonly string[];
-  readonly httpMsg: string | null;
+  readonly httpMsg: string;
+  readonly apiKey: string | null;
   readonly file: string;
   readonly store: string;
   readonly admin: string | null;

@@ -1,7 +1,7 @@
 /** What `npm start` promises to operators and scripts, seen from outside: every launch here is the real one. */
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -25,7 +25,7 @@ const sizes = ['--msg-servers', '2', '--db-proxies', '2', '--route-servers', '2'
 const first = await startProcesses(t, { data, args: [...sizes, '--demo-users', `${PEOPLE.length}`] });
 const { portOffset } = first;
 const at = (port: number) => port + portOffset;
-const SERVERS = ['db-proxy-1', 'db-proxy-2', 'route-1', 'route-2', 'login', 'file', 'msg-1', 'msg-2'];
+const SERVERS = ['db-proxy-1', 'db-proxy-2', 'route-1', 'route-2', 'login', 'file', 'msg-1', 'msg-2', 'http-msg'];
 
 /** Logs in as TeamTalk clients do: asks the login server first. */
 async function enter(t: Teardown, { loginHttp }: Pick<Info, 'loginHttp'>, user: string): Promise<Client> {
@@ -60,11 +60,12 @@ t.test('the announcement comes when every server has found the others', async (t
 
 t.test('the announcement says where everything is, in one line, the only one on stdout', async (t) => {
   const { info } = first;
-  t.same(Object.keys(info), 'ready loginHttp loginTcp msg httpMsg file store admin metrics pids'.split(' '));
+  t.same(Object.keys(info), 'ready loginHttp loginTcp msg httpMsg apiKey file store admin metrics pids'.split(' '));
   t.equal(info.ready, true);
   t.equal(info.loginHttp, `http://127.0.0.1:${at(PORTS.loginHttp)}`);
   t.equal(info.loginTcp, `127.0.0.1:${at(PORTS.loginTcp)}`);
   t.same(info.msg, [`127.0.0.1:${at(PORTS.msg)}`, `127.0.0.1:${at(PORTS.msg) + 1}`]);
+  t.equal(info.httpMsg, `http://127.0.0.1:${at(PORTS.httpMsg)}`);
   t.same(Object.keys(info.metrics), SERVERS);
   t.same(Object.keys(info.pids), [...SERVERS, 'postgres']);
   t.equal(new Set(Object.values(info.pids)).size, SERVERS.length + 1);
@@ -76,6 +77,16 @@ t.test('the announcement says where everything is, in one line, the only one on 
       first.stderr.some((line) => JSON.parse(line).server === name),
       `${name} is heard on stderr`,
     );
+});
+
+t.test('the HTTP interface opens with the key of the announcement, which nobody else may read', async (t) => {
+  const { httpMsg, apiKey } = first.info;
+  const response = await fetch(`${httpMsg}/api/v1/presence?users=1`, {
+    headers: { authorization: `Bearer ${apiKey}` },
+  });
+  t.equal(response.status, 200);
+  for (const name of ['api.key', 'cluster.json'])
+    t.equal((await stat(join(first.data, name))).mode & 0o777, 0o600, name);
 });
 
 t.test('every server has its page of metrics and says that it is alive', async (t) => {
@@ -155,6 +166,7 @@ t.test('SIGTERM ends all of it', async (t) => {
 
 t.test('the next start has the messages and the people of the first; kill -9 of the launcher ends all', async (t) => {
   const second = await startProcesses(t, { data, portOffset, args: ['--demo-users', '50'] });
+  t.equal(second.info.apiKey, first.info.apiKey, 'the same key of the HTTP interface');
   t.same(
     Object.keys(second.info.pids),
     ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1', 'postgres'],

@@ -68,6 +68,7 @@ export async function openApp(
     forceCloseConnections: true,
     return503OnClosing: true,
   });
+  app.removeContentTypeParser('text/plain'); // JSON, unless a route says otherwise
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.setErrorHandler(answerErrors(ctx.log));
