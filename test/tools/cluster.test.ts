@@ -169,7 +169,7 @@ t.test('the next start has the messages and the people of the first; kill -9 of 
   t.equal(second.info.apiKey, first.info.apiKey, 'the same key of the HTTP interface');
   t.same(
     Object.keys(second.info.pids),
-    ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1', 'postgres'],
+    ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1', 'http-msg', 'postgres'],
     'one of each kind',
   );
   const alice = await enter(t, second.info, 'TT001');
@@ -279,7 +279,7 @@ t.test('DATABASE_URL: that server is used, and none is started', async (t) => {
 
   await t.test('--no-demo leaves the directory empty', async (t) => {
     const cluster = await startProcesses(t, { data, env, args: ['--no-demo', '--demo-users', '3'] });
-    t.same(Object.keys(cluster.info.pids), ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1']);
+    t.same(Object.keys(cluster.info.pids), ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1', 'http-msg']);
     t.equal(await people(), 0);
     await t.rejects(enter(t, cluster.info, 'TT001'), LoginRefused);
     t.equal((await cluster.stop()).code, 0);
