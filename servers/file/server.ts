@@ -1,12 +1,14 @@
 import { LinkGroup } from '../../common/net/link-group.js';
 import { commandTable } from '../../common/server/command-table.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
-import { FolderDriver } from './blobs/folder.js';
+import { openDriver } from './blobs/open-driver.js';
 import { Register } from './blobs/register.js';
 import { BlobStore } from './blobs/store.js';
+import { Sweeper } from './blobs/sweeper.js';
 import type { FileContext } from './context.js';
 import { openStoreHttp } from './http/server.js';
 import { Pictures } from './pictures/pictures.js';
+import { Scanner } from './scan.js';
 import type { FileSettings } from './settings.js';
 import { openTransfers } from './transfer/open.js';
 
@@ -30,17 +32,23 @@ export async function startFileServer(settings: FileSettings, { name, log, metri
     hears: commandTable<never, never>([]),
     ctx: undefined as never,
   });
-  const driver = new FolderDriver(settings.folder, settings.freeMin);
+  const driver = openDriver(settings);
   await driver.check().catch((error: unknown) => {
     dbProxies.close();
     throw error;
   });
-  const register = new Register(dbProxies, name, {});
-  const blobs = new BlobStore(register, driver, log);
+  const { userBytesMax, totalBytesMax } = settings;
+  const register = new Register(dbProxies, name, {
+    ...(userBytesMax > 0 && { userBytesMax }),
+    ...(totalBytesMax > 0 && { totalBytesMax }),
+  });
+  const { scanCommand: command, scanUrl: url, scanTimeoutMs: timeoutMs, scanFailure: onFailure } = settings;
+  const blobs = new BlobStore(register, driver, new Scanner({ command, url, timeoutMs, onFailure }, log), log);
   metrics.gauge('db_proxy_asks_open', 'Questions to db-proxies without an answer so far', () => dbProxies.openAsks);
   const pictures = new Pictures(blobs, settings.pictureSizeMax, log);
   metrics.gauge('pictures_waiting', 'Small pictures being made', () => pictures.making);
   const ctx: FileContext = { blobs, pictures, log };
+  const sweeper = new Sweeper(driver, register, settings, log);
   const http = await openStoreHttp(ctx, settings).catch((error: unknown) => {
     dbProxies.close();
     throw error;
@@ -57,6 +65,7 @@ export async function startFileServer(settings: FileSettings, { name, log, metri
     async close(drainMs) {
       await transfers.close(drainMs);
       http.close();
+      sweeper.close();
       await pictures.close();
       dbProxies.close();
     },

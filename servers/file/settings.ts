@@ -2,12 +2,14 @@ import { FILE_SIZE_LIMIT } from '../../common/limits.js';
 import {
   addresses,
   bytes,
+  choice,
   commonSettings,
   count,
   type Definitions,
   milliseconds,
   port,
   type SettingsOf,
+  secret,
   text,
 } from '../../common/settings.js';
 
@@ -33,11 +35,40 @@ export const fileSettings = {
   dbProxies: addresses('127.0.0.1:10600', 'db-proxies'),
   askTimeoutMs: milliseconds(10_000, 'how long another server may take to answer'),
   asksMax: count(10_000, 'questions to db-proxies under way at most', 1),
-  freeMin: bytes(64 * 1024 * 1024, 'what stays free on the disk of the folder; a fuller one takes no files', 0),
   connectionsMax: count(2_000, 'HTTP connections at most; further ones are closed at once', 1),
   formSizeMax: bytes(10 * 1024 * 1024, 'a file that a stock client uploads in a form, at most'),
   pictureSizeMax: bytes(20 * 1024 * 1024, 'a picture that smaller ones are made of, at most'),
+  fileSizeMax: bytes(4 * 1024 ** 3, 'a file that a newer client uploads, at most'),
+  formUploads: choice(
+    ['anyone', 'nobody'],
+    'anyone',
+    'who may upload in a form: stock clients cannot prove who they are',
+  ),
+  mediaTypes: text('', 'types of files that may be uploaded, as in "image/*, application/pdf"; empty: all'),
+  userBytesMax: bytes(0, 'bytes that the files of one user may have; 0: any number', 0),
+  totalBytesMax: bytes(0, 'bytes that all files may have; 0: any number', 0),
+  uploadAgeMs: milliseconds(24 * 3_600_000, 'an upload that nobody went on with for so long is given up'),
+  sweepMs: milliseconds(600_000, 'how often what nobody refers to any more is removed'),
+  graceMs: milliseconds(3_600_000, 'how long a file without a name stays for those who are just reading it', 0),
+  scanCommand: {
+    ...text('', 'virus scanner: command that reads a file on stdin and ends with 0 for clean, 1 for refused'),
+    secret: true,
+  },
+  scanUrl: {
+    ...text('', 'virus scanner: URL that a file is posted to; 2xx clean, 403, 406 or 422 refused'),
+    secret: true,
+  },
+  scanTimeoutMs: milliseconds(60_000, 'how long the scanner may take for one file'),
+  scanFailure: choice(['refuse', 'accept'], 'refuse', 'what happens to a file when the scanner cannot look at it'),
+  storage: choice(['folder', 's3'], 'folder', 'where files are kept, sealed'),
   folder: text('data/files', 'folder of the sealed files'),
+  freeMin: bytes(64 * 1024 * 1024, 'what stays free on the disk of the folder; a fuller one takes no files', 0),
+  s3Url: text('', 'S3-compatible storage: URL with the bucket, https://host/bucket'),
+  s3Prefix: text('', 'what the names of all objects begin with'),
+  s3Region: text('us-east-1', 'region of the bucket'),
+  s3AccessKey: text('', 'access key id for S3'),
+  s3SecretKey: secret('secret access key for S3', 1),
+  s3TimeoutMs: milliseconds(30_000, 'how long one request to S3 may take'),
 } satisfies Definitions;
 
 export type FileSettings = SettingsOf<typeof fileSettings>;

@@ -6,16 +6,19 @@ import { LinkGroup } from '../../common/net/link-group.js';
 import { commandTable } from '../../common/server/command-table.js';
 import type { Driver } from '../../servers/file/blobs/driver.js';
 import { type FileEntry, type Quotas, Register } from '../../servers/file/blobs/register.js';
-import { BlobStore } from '../../servers/file/blobs/store.js';
+import { BlobStore, type Gate } from '../../servers/file/blobs/store.js';
 import { CLUSTER_SECRET, type TestCluster, testLog } from './cluster.js';
 import type { Teardown } from './postgres.js';
+
+/** No scanner. */
+const OPEN: Gate = { wanted: false, check: async () => undefined };
 
 /** A blob store as a file server has it, on its db-proxies and on a driver of the test's. */
 export function testStore(
   t: Teardown,
   cluster: TestCluster,
   driver: Driver,
-  { name = 'file-test', quotas = {} }: { readonly name?: string; readonly quotas?: Quotas } = {},
+  { name = 'file-test', quotas = {}, gate = OPEN }: { name?: string; quotas?: Quotas; gate?: Gate } = {},
 ): { readonly store: BlobStore; readonly register: Register } {
   const links = new LinkGroup({
     self: { role: 'file', name },
@@ -30,7 +33,7 @@ export function testStore(
   });
   t.teardown(() => links.close());
   const register = new Register(links, name, quotas);
-  return { store: new BlobStore(register, driver, testLog(name)), register };
+  return { store: new BlobStore(register, driver, gate, testLog(name)), register };
 }
 
 /** An empty folder, removed at the end of the test. */

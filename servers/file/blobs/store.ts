@@ -3,10 +3,12 @@ import { Readable } from 'node:stream';
 import { ImError } from '../../../common/errors.js';
 import type { Logger } from '../../../common/log.js';
 import type { Driver } from './driver.js';
-import type { Blob, FileEntry, Register, UploadRecord } from './register.js';
+import type { Blob, FileEntry, NewUpload, Register, UploadRecord } from './register.js';
 import { plainOf, type Range } from './sealed-reader.js';
 import { type Progress, SealedWriter } from './sealed-writer.js';
 
+/** What is looked at to tell what a file is. */
+const HEAD_SIZE = 4_100;
 /** Uploads whose progress is remembered; that of others is found again by reading what they have so far. */
 const REMEMBERED_MAX = 1_000;
 /** An upload is ours for HOLD_MS of the db-proxy after each claim; a third of it is time enough for the next one. */
@@ -17,9 +19,25 @@ export interface UploadState extends UploadRecord {
   readonly offset: number;
 }
 
+/** The name that an upload gets, or what makes it of the first bytes of the content. It may throw an ImError: no file then. */
+export type Naming = FileEntry | ((head: Buffer) => Promise<FileEntry>);
+
 export interface FinishOptions {
   /** What the content has to be, in hex. */
   readonly sha256?: string;
+  /** It was made here, of what was scanned already. */
+  readonly trusted?: boolean;
+}
+
+/** Asked before a file can be found. */
+export interface Gate {
+  readonly wanted: boolean;
+  /** @throws ImError FILE_REFUSED */
+  check(id: string, content: Readable): Promise<void>;
+}
+
+export function freshId(): string {
+  return randomBytes(16).toString('hex');
 }
 
 /**
@@ -33,22 +51,27 @@ export interface FinishOptions {
 export class BlobStore {
   readonly #register: Register;
   readonly #driver: Driver;
+  readonly #gate: Gate;
   readonly #log: Logger;
   /** Uploads that somebody works on here at the moment. */
   readonly #busy = new Set<string>();
   readonly #remembered = new Map<string, Progress>();
 
-  constructor(register: Register, driver: Driver, log: Logger) {
+  constructor(register: Register, driver: Driver, gate: Gate, log: Logger) {
     this.#register = register;
     this.#driver = driver;
+    this.#gate = gate;
     this.#log = log;
   }
 
-  /** @returns the id of the upload, 32 hex digits. @throws ImError QUOTA_EXCEEDED, STORE_FULL */
-  async begin(options: { sizeMax: number; userId?: number | undefined; detail?: Buffer | undefined }): Promise<string> {
+  /**
+   * @param upload `sizeMax`: it will not be longer; `id`: one of freshId, when it has to be known before
+   * @returns the id of the upload, 32 hex digits
+   * @throws ImError QUOTA_EXCEEDED, STORE_FULL, STORE_UNAVAILABLE
+   */
+  async begin({ id = freshId(), ...upload }: Omit<NewUpload, 'id'> & { readonly id?: string }): Promise<string> {
     await this.#driver.check();
-    const id = randomBytes(16).toString('hex');
-    await this.#register.begin({ ...options, id });
+    await this.#register.begin({ ...upload, id });
     return id;
   }
 
@@ -88,20 +111,31 @@ export class BlobStore {
 
   /**
    * All has come. From here on the file is found under its name.
-   * @throws ImError as append; BAD_REQUEST when the content is not the one expected: the upload is given up then
+   * @throws ImError as append; FILE_REFUSED by the scanner; BAD_REQUEST when the content is not the one expected or not
+   * wanted. After these two nothing is left of the upload.
    */
-  async finish(id: string, file: FileEntry, { sha256 }: FinishOptions = {}): Promise<Blob> {
-    const blob = await this.#work(id, async (_record, writer) => {
+  async finish(id: string, naming: Naming, { sha256, trusted = false }: FinishOptions = {}): Promise<Blob> {
+    const blob = await this.#work(id, async ({ key }, writer) => {
       const digest = await this.#written(id, writer.finish());
-      if (sha256 !== undefined && sha256 !== digest) {
-        await this.#register.dropUpload(id);
-        throw new ImError('BAD_REQUEST', `the content has SHA-256 ${digest}, not ${sha256}`);
-      }
-      return this.#register.finish(id, digest, writer.progress.size, file);
+      const content = { id, sha256: digest, size: writer.progress.size, key };
+      const file = await this.#passed(content, naming, { ...(sha256 && { sha256 }), trusted });
+      return this.#register.finish(id, digest, content.size, file);
+    }).catch(async (error: unknown) => {
+      const isRefused = error instanceof ImError && (error.code === 'FILE_REFUSED' || error.code === 'BAD_REQUEST');
+      if (isRefused) await this.abort(id);
+      throw error;
     });
     this.#remembered.delete(id);
     if (blob.id !== id) await this.#clear(id);
     return blob;
+  }
+
+  async #passed(content: Blob, naming: Naming, { sha256, trusted }: FinishOptions): Promise<FileEntry> {
+    if (sha256 !== undefined && sha256 !== content.sha256)
+      throw new ImError('BAD_REQUEST', `the content has SHA-256 ${content.sha256}, not ${sha256}`);
+    const file = typeof naming === 'function' ? await naming(await this.head(content)) : naming;
+    if (!trusted && this.#gate.wanted) await this.#gate.check(content.id, this.open(content));
+    return file;
   }
 
   /** Gives up an upload. One that is not there is no error. */
@@ -113,6 +147,23 @@ export class BlobStore {
 
   find(kind: string, name: string): Promise<{ readonly blob: Blob; readonly file: FileEntry } | undefined> {
     return this.#register.byName(kind, name);
+  }
+
+  /** The first bytes, which tell what it is. */
+  async head(blob: Blob): Promise<Buffer> {
+    const pieces: Buffer[] = [];
+    for await (const piece of this.open(blob, { start: 0, end: Math.min(HEAD_SIZE, blob.size) })) pieces.push(piece);
+    return Buffer.concat(pieces);
+  }
+
+  /** Whether this content is here already, whoever brought it. */
+  withContent(sha256: string): Promise<Blob | undefined> {
+    return this.#register.byContent(sha256);
+  }
+
+  /** Another name for what is here. @throws ImError NO_SUCH_FILE when it has gone meanwhile, QUOTA_EXCEEDED */
+  refer(blob: Blob, file: FileEntry): Promise<void> {
+    return this.#register.refer(blob, file);
   }
 
   /** The plain content, or a range of it. It fails with FILE_DAMAGED where what is at rest is not what was stored. */

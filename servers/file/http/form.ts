@@ -2,20 +2,22 @@ import type { MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { ImError } from '../../../common/errors.js';
 import type { BlobStore } from '../blobs/store.js';
+import type { AllowedTypes } from './describe.js';
 import { freshStorePath, safeFileName } from './names.js';
-import { Sniffer } from './sniff.js';
 
 const NAME_LENGTH_MAX = 255;
-
-export interface FormUpload {
-  readonly path: string;
-}
 
 /**
  * An upload as TeamTalk clients make it: one form with one file, at once. When anything goes wrong on the way, nothing
  * of it stays.
+ * @returns the path it has in the store
  */
-export async function storeForm(request: FastifyRequest, blobs: BlobStore, sizeMax: number): Promise<FormUpload> {
+export async function storeForm(
+  request: FastifyRequest,
+  blobs: BlobStore,
+  types: AllowedTypes,
+  sizeMax: number,
+): Promise<string> {
   if (!request.isMultipart()) throw new ImError('BAD_REQUEST', 'expected a form with a file (multipart/form-data)');
   const { 'content-length': length } = request.headers;
   // The form around the file is some hundred bytes: what is longer is refused before it is read.
@@ -27,12 +29,15 @@ export async function storeForm(request: FastifyRequest, blobs: BlobStore, sizeM
     throw new ImError('BAD_REQUEST', `the name of the file has a NUL or more than ${NAME_LENGTH_MAX} characters`);
   const id = await blobs.begin({ sizeMax });
   try {
-    const sniffer = new Sniffer();
-    await blobs.append(id, 0, sniffer.watch(whole(part, sizeMax)));
+    await blobs.append(id, 0, whole(part, sizeMax));
     const path = freshStorePath(fileName);
-    const mediaType = await sniffer.mediaType();
-    await blobs.finish(id, { kind: 'store', name: path, fileName: safeFileName(fileName), mediaType });
-    return { path };
+    await blobs.finish(id, async (head) => ({
+      kind: 'store',
+      name: path,
+      fileName: safeFileName(fileName),
+      mediaType: await types.of(head),
+    }));
+    return path;
   } catch (error) {
     await blobs.abort(id).catch(() => undefined); // by the next sweep then
     throw error;

@@ -1,13 +1,17 @@
 import multipart from '@fastify/multipart';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { ImError } from '../../../common/errors.js';
 import { FileTokens } from '../../../common/file-token.js';
 import type { Listening } from '../../../common/net/listener.js';
 import type { FileContext } from '../context.js';
 import type { FileSettings } from '../settings.js';
+import { AllowedTypes } from './describe.js';
 import { httpError } from './errors.js';
 import { storeForm } from './form.js';
+import { addInstant } from './instant.js';
 import { storePathOf, variantOf } from './names.js';
 import { sendFile } from './send.js';
+import { addTus } from './tus.js';
 
 /** A connection over which nothing moves for so long is closed. */
 const SILENCE_MS_MAX = 60_000;
@@ -17,6 +21,9 @@ const SILENCE_MS_MAX = 60_000;
  *
  *   POST /…            a form with a file, as TeamTalk clients send it; answered with where it is
  *   GET /g0/…          the file; with _100x100.jpg behind it, a small picture of it
+ *   /uploads           resumable uploads by tus 1.0, with a token (tus.ts)
+ *   POST /instant      uploading what is here already (instant.ts)
+ *   GET /f/…?e=&s=     what was uploaded so; only as long as its signature holds
  */
 export async function openStoreHttp(ctx: FileContext, settings: FileSettings): Promise<Listening> {
   const app = fastify({
@@ -30,8 +37,12 @@ export async function openStoreHttp(ctx: FileContext, settings: FileSettings): P
   });
   app.server.maxConnections = settings.connectionsMax;
   await app.register(multipart);
-  addFiles(app, ctx, new FileTokens(settings.clusterSecret));
-  addForms(app, ctx, settings);
+  const tokens = new FileTokens(settings.clusterSecret);
+  const types = new AllowedTypes(settings.mediaTypes);
+  addFiles(app, ctx, tokens);
+  addTus(app, ctx, tokens, types, settings);
+  addInstant(app, ctx, tokens, types);
+  addForms(app, ctx, types, settings);
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ code: 'NO_SUCH_FILE', message: 'nothing here' }));
   app.setErrorHandler((error, request, reply) => {
     const known = httpError(error);
@@ -88,10 +99,11 @@ async function lookUp(
 /** TeamTalk's own words for its error codes: 1 too large, 2 and up some fault of the form. */
 const FORMAT_ERROR = '格式错误';
 
-function addForms(app: FastifyInstance, ctx: FileContext, settings: FileSettings): void {
+function addForms(app: FastifyInstance, ctx: FileContext, types: AllowedTypes, settings: FileSettings): void {
   app.post('/*', async (request, reply) => {
     try {
-      const { path } = await storeForm(request, ctx.blobs, settings.formSizeMax);
+      if (settings.formUploads === 'nobody') throw new ImError('NOT_ALLOWED', 'no forms are taken here');
+      const path = await storeForm(request, ctx.blobs, types, settings.formSizeMax);
       const url = `http://${request.headers.host ?? ''}/${path}`;
       return formAnswer(reply, { error_code: 0, error_msg: '成功', path, url });
     } catch (error) {

@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { ImError } from '../../common/errors.js';
+import type { Logger } from '../../common/log.js';
+
+/** A scanner as operators have it: a command that reads a file on stdin, or a URL that one is posted to. */
+export interface ScanOptions {
+  /** Exit code 0: clean; 1: refused; any other: it could not look. Empty: none. */
+  readonly command: string;
+  /** 2xx: clean; 403, 406 or 422: refused; any other: it could not look. Empty: none. */
+  readonly url: string;
+  readonly timeoutMs: number;
+  /** What happens to a file that could not be looked at. */
+  readonly onFailure: 'refuse' | 'accept';
+}
+
+type Verdict = 'clean' | 'refused';
+
+const REFUSED_STATUS = [403, 406, 422];
+const REFUSED_CODE = 1;
+
+/** Asks the scanner about what was uploaded, before anybody can find it. */
+export class Scanner {
+  readonly #options: ScanOptions;
+  readonly #log: Logger;
+
+  constructor(options: ScanOptions, log: Logger) {
+    this.#options = options;
+    this.#log = log;
+  }
+
+  get wanted(): boolean {
+    return this.#options.command !== '' || this.#options.url !== '';
+  }
+
+  /** @throws ImError FILE_REFUSED */
+  async check(id: string, content: Readable): Promise<void> {
+    const { command, url, timeoutMs, onFailure } = this.#options;
+    try {
+      const signal = AbortSignal.timeout(timeoutMs);
+      const verdict = command !== '' ? await byCommand(command, content, signal) : await byUrl(url, content, signal);
+      if (verdict === 'refused') throw new ImError('FILE_REFUSED', `${id}: the scanner says no`);
+    } catch (error) {
+      if (error instanceof ImError && error.code !== 'STORE_UNAVAILABLE') throw error;
+      this.#log.error({ upload: id, error, onFailure }, 'a file could not be scanned');
+      if (onFailure === 'refuse') throw new ImError('FILE_REFUSED', `${id}: it could not be scanned`, { cause: error });
+    } finally {
+      content.destroy();
+    }
+  }
+}
+
+async function byCommand(command: string, content: Readable, signal: AbortSignal): Promise<Verdict> {
+  const scanner = spawn('/bin/sh', ['-c', command], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  const ended = new Promise<number | null>((resolve, reject) => {
+    scanner.once('error', reject);
+    scanner.once('exit', resolve);
+  });
+  // All that it has started as well.
+  const kill = () => scanner.pid !== undefined && process.kill(-scanner.pid, 'SIGKILL');
+  signal.addEventListener('abort', kill);
+  try {
+    // One that has seen enough reads no further.
+    const fed = pipeline(content, scanner.stdin).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE' && error.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error;
+    });
+    const [code] = await Promise.all([ended, fed]);
+    signal.throwIfAborted();
+    if (code !== 0 && code !== REFUSED_CODE) throw new Error(`the scanner ended with ${code}`);
+    return code === 0 ? 'clean' : 'refused';
+  } finally {
+    signal.removeEventListener('abort', kill);
+  }
+}
+
+async function byUrl(url: string, content: Readable, signal: AbortSignal): Promise<Verdict> {
+  const body = Readable.toWeb(content) as ReadableStream;
+  const response = await fetch(url, { method: 'POST', body, duplex: 'half', signal } as RequestInit);
+  await response.body?.cancel();
+  if (response.ok) return 'clean';
+  if (REFUSED_STATUS.includes(response.status)) return 'refused';
+  throw new Error(`the scanner answers ${response.status}`);
+}
