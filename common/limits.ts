@@ -32,6 +32,11 @@ export const DEPARTMENT_NAME_LENGTH_MAX = 64;
 export const PROFILE_FIELD_LENGTH_MAX = 128;
 export const SETTING_SIZE_MAX = 256 * 1024;
 
+/** Accounts of the console, in characters. */
+export const ADMIN_NAME_LENGTH_MAX = 64;
+export const ADMIN_PASSWORD_LENGTH_MIN = 12;
+export const ADMIN_PASSWORD_LENGTH_MAX = 256;
+
 /** Lists in requests and answers, in entries. */
 export const HISTORY_PAGE_MAX = 200;
 export const MESSAGES_BY_ID_MAX = 100;

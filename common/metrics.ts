@@ -26,6 +26,19 @@ export class Metrics {
     });
   }
 
+  /** Numbers by the values of a label, read when the page is asked for. */
+  gauges(name: string, help: string, label: string, read: () => ReadonlyMap<string, number>): void {
+    const gauge: Gauge<string> = new Gauge({
+      name: `teamtalk_${name}`,
+      help,
+      labelNames: [label],
+      registers: [this.registry],
+      collect() {
+        for (const [value, number] of read()) gauge.set({ [label]: value }, number);
+      },
+    });
+  }
+
   /** Seconds, with buckets from 0.25 ms to 10 s. */
   timing<Label extends string = never>(
     name: string,

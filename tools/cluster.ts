@@ -8,11 +8,13 @@ import { pino } from 'pino';
 import { partsOf, SCOPES } from '../common/api-key.js';
 import { readSettings } from '../common/settings.js';
 import { dbProxySettings } from '../servers/db-proxy/settings.js';
+import { type Admins, NEW_OWNER } from '../servers/db-proxy/storage/admins.js';
 import { prepareShards } from '../servers/db-proxy/storage/shard-admin.js';
 import { openStorage, type StorageSettings } from '../servers/db-proxy/storage/storage.js';
 import { Child } from './cluster/child.js';
 import { addDemoData, DEMO_NAMES, DEMO_PASSWORD, demoName, type Storage } from './cluster/demo.js';
 import {
+  type AdminLogin,
   announcement,
   COUNT_MAX,
   type Options,
@@ -41,6 +43,8 @@ class Cluster {
   /** Shards that this start has added without any buckets. */
   #newShards: readonly string[] = [];
   #stopping = false;
+  /** Of the console's first account, when this start has made it. */
+  #adminLogin: AdminLogin | null = null;
   /** Demo accounts that are there, from this start or an earlier one. */
   #demoPeople = 0;
   /** Opens all of the HTTP interface; null: not made, as there is no demo data. */
@@ -153,6 +157,7 @@ class Cluster {
       if (wanted) await addDemoData(storage, this.#options.demoUsers);
       this.#demoPeople = await storage.users.countNamed(DEMO_NAMES);
       if (this.#options.demo && this.#demoPeople > 0) this.#apiKey = await this.#demoKey(storage);
+      this.#adminLogin = await firstOwner(storage.admins);
     } finally {
       await storage.close();
     }
@@ -174,21 +179,25 @@ class Cluster {
     for (const child of this.#children) pids[child.planned.name] = child.pid!;
     if (this.#postgres !== undefined) pids.postgres = this.#postgres.pid;
     const planned = this.#children.map((child) => child.planned);
-    return announcement(this.#options, planned, pids, this.#apiKey);
+    return announcement(this.#options, planned, pids, { apiKey: this.#apiKey, adminLogin: this.#adminLogin });
   }
 
   /** The same as --json prints, kept up to date when something was started again. */
   #writeState(): Promise<void> {
     const path = stateFile(this.#options);
     // It has the key of the HTTP interface in it.
-    const write = () => writeWhole(path, `${JSON.stringify(this.#announcement(), null, 2)}\n`, 0o600);
+    const write = () => {
+      // The console's password is said once and kept nowhere.
+      const state = { ...this.#announcement(), adminLogin: null };
+      return writeWhole(path, `${JSON.stringify(state, null, 2)}\n`, 0o600);
+    };
     // One after another: two servers that come back at the same moment would rename each other's draft.
     this.#stateWritten = this.#stateWritten.then(write, write);
     return this.#stateWritten;
   }
 
   #summary(): void {
-    const { loginHttp, httpMsg, msg, metrics } = this.#announcement();
+    const { loginHttp, httpMsg, msg, metrics, admin } = this.#announcement();
     const login = loginHttp.endsWith(':8080') ? '' : ` --login ${loginHttp}`;
     const demo = this.#demoPeople > 1;
     const lines = [
@@ -197,6 +206,12 @@ class Cluster {
       '',
       `  clients ask    ${loginHttp}/msg_server   (TeamTalk clients: enter this as the login address)`,
       `  and connect to ${msg.join('  ')}`,
+      `  console        ${admin}`,
+      ...(this.#adminLogin === null
+        ? []
+        : [
+            `                 first log-in: ${this.#adminLogin.user}, password ${this.#adminLogin.password} (shown this once)`,
+          ]),
       `  metrics        ${metrics['msg-1']}   and the like, listed in ${stateFile(this.#options)}`,
       ...(demo
         ? [
@@ -242,6 +257,13 @@ async function untilReady({ name, opsPort }: Planned): Promise<void> {
     if (performance.now() > deadline) throw new Error(`${name} does not get ready: ${why}`);
     await delay(READY_POLL_MS);
   }
+}
+
+/** Somebody has to let the others in: an owner, when the console has nobody yet. */
+async function firstOwner(admins: Admins): Promise<AdminLogin | null> {
+  if ((await admins.count()) > 0) return null;
+  const made = await admins.change({ tool: 'npm start' }, { ...NEW_OWNER, name: 'owner' });
+  return made.result === 'ok' ? { user: made.admin.name, password: made.password! } : null;
 }
 
 /** PostgreSQL's immediate shutdown. */

@@ -21,7 +21,7 @@ function ask<In, Out, ReplyIn, ReplyOut>(
   return { id, name, codec, reply: command(replyId, replyName, replyCodec) };
 }
 
-const { Login, Buddy, Message, Group, File, SwitchService, Other, Server, Cluster, Blob, Directory, Api } = IM;
+const { Login, Buddy, Message, Group, File, SwitchService, Other, Server, Cluster, Blob, Directory, Api, Console } = IM;
 
 export const login = {
   msgServer: ask(0x0101, 'IMMsgServReq', Login.IMMsgServReq, 0x0102, 'IMMsgServRsp', Login.IMMsgServRsp),
@@ -416,5 +416,62 @@ export const webhooks = {
     0x089d,
     'IMDeadLettersReplayRsp',
     Api.IMDeadLettersReplayRsp,
+  ),
+};
+
+export const consoleAccount = {
+  enter: ask(0x08b0, 'IMAdminEnterReq', Console.IMAdminEnterReq, 0x08b1, 'IMAdminEnterRsp', Console.IMAdminEnterRsp),
+  session: ask(
+    0x08b2,
+    'IMAdminSessionReq',
+    Console.IMAdminSessionReq,
+    0x08b3,
+    'IMAdminSessionRsp',
+    Console.IMAdminSessionRsp,
+  ),
+  sessions: ask(
+    0x08b4,
+    'IMAdminSessionsReq',
+    Console.IMAdminSessionsReq,
+    0x08b5,
+    'IMAdminSessionsRsp',
+    Console.IMAdminSessionsRsp,
+  ),
+  password: ask(
+    0x08b6,
+    'IMAdminPasswordReq',
+    Console.IMAdminPasswordReq,
+    0x08b7,
+    'IMAdminDoneRsp',
+    Console.IMAdminDoneRsp,
+  ),
+  totp: ask(0x08b8, 'IMAdminTotpReq', Console.IMAdminTotpReq, 0x08b9, 'IMAdminTotpRsp', Console.IMAdminTotpRsp),
+  list: ask(0x08ba, 'IMAdminListReq', Console.IMAdminListReq, 0x08bb, 'IMAdminListRsp', Console.IMAdminListRsp),
+  change: ask(
+    0x08bc,
+    'IMAdminChangeReq',
+    Console.IMAdminChangeReq,
+    0x08bd,
+    'IMAdminChangeRsp',
+    Console.IMAdminChangeRsp,
+  ),
+};
+
+export const consoleView = {
+  msgServers: ask(
+    0x08c0,
+    'IMMsgServersReq',
+    Console.IMMsgServersReq,
+    0x08c1,
+    'IMMsgServersRsp',
+    Console.IMMsgServersRsp,
+  ),
+  whereabouts: ask(
+    0x08c2,
+    'IMWhereaboutsReq',
+    Console.IMWhereaboutsReq,
+    0x08c3,
+    'IMWhereaboutsRsp',
+    Console.IMWhereaboutsRsp,
   ),
 };

@@ -4,6 +4,7 @@ import {
   blob,
   buddy,
   cluster,
+  consoleAccount,
   directory,
   events,
   file,
@@ -20,6 +21,7 @@ import type { DbProxyContext } from './context.js';
 import * as keys from './handlers/api-key.js';
 import * as blobs from './handlers/blob.js';
 import * as buddies from './handlers/buddy.js';
+import * as consoles from './handlers/console.js';
 import * as directories from './handlers/directory.js';
 import * as happened from './handlers/event.js';
 import * as files from './handlers/file.js';
@@ -120,6 +122,13 @@ export const fromConsoles = commandTable<DbProxyContext, Peer>([
   answer(directory.audit, directories.auditTrail),
   answer(directory.verifyAudit, directories.verifyAudit),
   answer(directory.changeSetting, directories.changeSetting),
+  answer(consoleAccount.enter, consoles.enter),
+  answer(consoleAccount.session, consoles.session),
+  answer(consoleAccount.sessions, consoles.sessions),
+  answer(consoleAccount.password, consoles.password),
+  answer(consoleAccount.totp, consoles.totp),
+  answer(consoleAccount.list, consoles.list),
+  answer(consoleAccount.change, consoles.change),
 ]);
 
 /**

@@ -1,5 +1,7 @@
 import type { Logger } from '../../common/log.js';
 import type { IM } from '../../common/pdu/pb.js';
+import type { AdminLogins } from './storage/admin-logins.js';
+import type { Admins } from './storage/admins.js';
 import type { ApiKeys } from './storage/api-keys.js';
 import type { Append } from './storage/append.js';
 import type { Audit } from './storage/audit.js';
@@ -44,5 +46,7 @@ export interface DbProxyContext {
   readonly events: Events;
   readonly apiKeys: ApiKeys;
   readonly webhooks: Webhooks;
+  readonly admins: Admins;
+  readonly adminLogins: AdminLogins;
   readonly log: Logger;
 }

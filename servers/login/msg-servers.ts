@@ -23,6 +23,17 @@ export class MsgServers {
     this.#entries.delete(peer);
   }
 
+  /** All of them, for the console. */
+  list(): IM.Console.MsgServerInfo.$Properties[] {
+    return [...this.#entries].map(([{ name }, { load }]) => ({
+      name,
+      place: `${load.ip1}:${load.port}`,
+      connections: load.curConnCnt,
+      connectionsMax: load.maxConnCnt,
+      draining: load.draining,
+    }));
+  }
+
   get count(): number {
     return this.#entries.size;
   }

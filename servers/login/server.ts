@@ -1,6 +1,6 @@
 import { type Peer, Peers } from '../../common/net/peers.js';
-import { cluster } from '../../common/pdu/commands.js';
-import { commandTable, hear } from '../../common/server/command-table.js';
+import { cluster, consoleView } from '../../common/pdu/commands.js';
+import { answer, commandTable, hear } from '../../common/server/command-table.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { openClients } from './clients.js';
 import { openHttp } from './http.js';
@@ -19,6 +19,9 @@ export async function startLoginServer(
   const fromMsgServers = commandTable<MsgServers, Peer>([
     hear(cluster.load, (known, load, peer) => known.heard(peer, load)),
   ]);
+  const fromConsoles = commandTable<MsgServers, Peer>([
+    answer(consoleView.msgServers, (known) => ({ serverList: known.list() })),
+  ]);
   const peers = await Peers.open({
     self: { role: 'login', name },
     port: settings.port,
@@ -26,7 +29,7 @@ export async function startLoginServer(
     secret: settings.clusterSecret,
     log,
     ctx: msgServers,
-    tables: { msg: fromMsgServers },
+    tables: { msg: fromMsgServers, admin: fromConsoles },
     left: (peer) => msgServers.gone(peer),
   });
   const http = await openHttp(settings.host, settings.httpPort, msgServers, settings);

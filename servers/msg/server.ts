@@ -3,6 +3,7 @@ import { SendHook } from '../../common/chat/send-hook.js';
 import { wallClock } from '../../common/clock.js';
 import { LinkGroup } from '../../common/net/link-group.js';
 import { cluster } from '../../common/pdu/commands.js';
+import { IM } from '../../common/pdu/pb.js';
 import { commandTable } from '../../common/server/command-table.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { Clients } from './clients.js';
@@ -15,6 +16,8 @@ import { Reconcile } from './reconcile.js';
 import { Routes } from './routes.js';
 import { Sessions } from './sessions.js';
 import type { MsgSettings } from './settings.js';
+
+const { ClientType } = IM.BaseDefine;
 
 /**
  * The msg server: holds the clients. It keeps nothing but their connections, so any number of them stand side by side
@@ -110,6 +113,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
   }, LOAD_MS);
   metrics.gauge('client_connections', 'Client connections, logged in or not', () => clients.connected);
   metrics.gauge('sessions', 'Sessions: clients that are logged in', () => sessions.count);
+  metrics.gauges('sessions_by_client', 'Sessions by the kind of client', 'client', () => byClient(sessions));
   metrics.gauge('db_proxy_asks_open', 'Questions to db-proxies without an answer so far', () => dbProxies.openAsks);
   return {
     ports: { clients: clients.port },
@@ -133,3 +137,19 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
 
 /** How often the login servers hear how full we are, when that has changed. */
 const LOAD_MS = 100;
+
+function byClient(sessions: Sessions): ReadonlyMap<string, number> {
+  const counts = new Map(Object.values(CLIENT_NAMES).map((name) => [name, 0]));
+  for (const { clientType } of sessions) {
+    const name = CLIENT_NAMES[clientType];
+    if (name !== undefined) counts.set(name, counts.get(name)! + 1);
+  }
+  return counts;
+}
+
+const CLIENT_NAMES: Readonly<Record<number, string>> = {
+  [ClientType.CLIENT_TYPE_WINDOWS]: 'windows',
+  [ClientType.CLIENT_TYPE_MAC]: 'mac',
+  [ClientType.CLIENT_TYPE_IOS]: 'ios',
+  [ClientType.CLIENT_TYPE_ANDROID]: 'android',
+};

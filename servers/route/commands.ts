@@ -1,5 +1,5 @@
 import type { Peer } from '../../common/net/peers.js';
-import { buddy, cluster, server } from '../../common/pdu/commands.js';
+import { buddy, cluster, consoleView, server } from '../../common/pdu/commands.js';
 import { answer, commandTable, hear } from '../../common/server/command-table.js';
 import type { RouteContext } from './context.js';
 import * as buddies from './handlers/buddy.js';
@@ -22,3 +22,4 @@ export const fromHttpMsgServers = commandTable<RouteContext, Peer>([
   hear(cluster.disturbed, servers.disturbed),
   answer(buddy.usersStatus, buddies.usersStatus),
 ]);
+export const fromConsoles = commandTable<RouteContext, Peer>([answer(consoleView.whereabouts, buddies.whereabouts)]);

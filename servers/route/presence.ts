@@ -39,6 +39,12 @@ export class Presence {
     return false;
   }
 
+  /** Every session of the user: the msg server and the client type. */
+  *sessionsOf(userId: number): Iterable<{ readonly server: string; readonly clientType: number }> {
+    for (const [peer, types] of this.#users.get(userId) ?? [])
+      for (const [clientType, count] of types) for (let i = 0; i < count; i++) yield { server: peer.name, clientType };
+  }
+
   /** With any client, a phone included. */
   online(userId: number): boolean {
     return this.#users.has(userId);

@@ -9,6 +9,8 @@ import { Client, type ConnectOptions } from '../../common/client/client.js';
 import { Metrics } from '../../common/metrics.js';
 import type { Running, Start } from '../../common/server/lifecycle.js';
 import { type commonSettings, type Definitions, readSettings, type SettingsOf } from '../../common/settings.js';
+import { startAdminServer } from '../../servers/admin/server.js';
+import { adminSettings } from '../../servers/admin/settings.js';
 import { startDbProxy } from '../../servers/db-proxy/server.js';
 import { dbProxySettings } from '../../servers/db-proxy/settings.js';
 import { hashPassword } from '../../servers/db-proxy/storage/passwords.js';
@@ -34,6 +36,8 @@ export interface ClusterOptions {
   readonly msgServers?: number;
   readonly dbProxies?: number;
   readonly routeServers?: number;
+  /** Start a console as well. */
+  readonly console?: Partial<SettingsOf<typeof adminSettings>>;
   /** Settings of all servers of a kind, over the defaults. */
   readonly msg?: Partial<SettingsOf<typeof msgSettings>>;
   readonly dbProxy?: Partial<SettingsOf<typeof dbProxySettings>>;
@@ -66,6 +70,7 @@ export class TestCluster {
   /** The file server, when one was asked for. */
   file: { readonly running: Running; readonly folder: string; readonly storeUrl: string } | undefined;
   #login: Running | undefined;
+  #console: Running | undefined;
   readonly #clients: Client[] = [];
 
   private constructor(databaseUrl: string, masterKey: string, storage: Storage) {
@@ -88,6 +93,9 @@ export class TestCluster {
 
   get loginHttp(): string {
     return `http://127.0.0.1:${this.#login!.ports.http}`;
+  }
+  get consoleUrl(): string {
+    return `http://127.0.0.1:${this.#console!.ports.http}`;
   }
   get loginTcpPort(): number {
     return this.#login!.ports.clients!;
@@ -165,6 +173,7 @@ export class TestCluster {
   async close(): Promise<void> {
     for (const client of this.#clients) client.close();
     const single = [this.file?.running, this.#login].filter((each) => each !== undefined);
+    await this.#console?.close(0);
     const all = [...this.httpMsg, ...this.msg, ...this.routes, ...this.dbProxies].map((each) => each.running);
     for (const running of [...all, ...single]) await running.close(0);
     if (this.file !== undefined) await rm(this.file.folder, { recursive: true, force: true });
@@ -195,6 +204,19 @@ export class TestCluster {
     for (let i = 0; i < (options.msgServers ?? 1); i++) await this.addMsgServer(options);
     if (options.httpMsg !== undefined) await this.addHttpMsgServer(options.httpMsg);
     await until(() => this.#login!.notReady() === undefined, 'the login server to know a msg server');
+    if (options.console !== undefined) await this.#startConsole(options.console);
+  }
+
+  async #startConsole(over: Partial<SettingsOf<typeof adminSettings>>): Promise<void> {
+    const running = await this.#start('admin', adminSettings, startAdminServer, 'admin', {
+      httpPort: 0,
+      loginServers: [{ host: '127.0.0.1', port: this.#login!.ports.servers! }],
+      routeServers: this.routes.map(({ port }) => ({ host: '127.0.0.1', port })),
+      dbProxies: this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port })),
+      ...over,
+    });
+    this.#console = running;
+    await until(() => running.notReady() === undefined, 'the console to be ready');
   }
 
   #start<D extends Definitions & typeof commonSettings>(

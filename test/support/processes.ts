@@ -46,7 +46,8 @@ export interface Info {
   readonly apiKey: string | null;
   readonly file: string;
   readonly store: string;
-  readonly admin: string | null;
+  readonly admin: string;
+  readonly adminLogin: { readonly user: string; readonly password: string } | null;
   readonly metrics: Readonly<Record<string, string>>;
   readonly pids: Readonly<Record<string, number>>;
 }

@@ -33,6 +33,7 @@ export const PORTS = {
   postgres: 15432,
   opsLogin: 19100,
   opsMsg: 19110,
+  opsAdmin: 19120,
   opsRoute: 19130,
   opsDbProxy: 19150,
   opsFile: 19170,
@@ -77,7 +78,7 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
     return { name, server, env, opsPort: at(opsPort) };
   };
   const { databaseUrl, masterKeyFile } = secrets;
-  return [
+  const servers = [
     ...numbers(options.dbProxies).map((i) =>
       make('db-proxy', `db-proxy-${i + 1}`, PORTS.opsDbProxy + i, {
         port: at(PORTS.dbProxy) + i,
@@ -117,6 +118,22 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
       dbProxies: list(options.dbProxies, PORTS.dbProxy),
     }),
   ];
+  const console = make('admin', 'admin', PORTS.opsAdmin, {
+    httpPort: at(PORTS.console),
+    loginServers: list(1, PORTS.loginServers),
+    routeServers: list(options.routeServers, PORTS.route),
+    dbProxies: list(options.dbProxies, PORTS.dbProxy),
+    watched: [...servers.map(({ opsPort }) => opsPort), at(PORTS.opsAdmin)]
+      .map((port) => `127.0.0.1:${port}`)
+      .join(','),
+  });
+  return [...servers, console];
+}
+
+/** The first account of the console, as the launcher hands it out once. */
+export interface AdminLogin {
+  readonly user: string;
+  readonly password: string;
 }
 
 /** What scripts and operators want to know once all is up: the line that --json prints. */
@@ -124,7 +141,7 @@ export function announcement(
   options: Options,
   planned: readonly Planned[],
   pids: Readonly<Record<string, number>>,
-  apiKey: string | null,
+  secretsShown: { readonly apiKey: string | null; readonly adminLogin: AdminLogin | null },
 ) {
   const at = (port: number) => port + options.portOffset;
   return {
@@ -133,10 +150,11 @@ export function announcement(
     loginTcp: `127.0.0.1:${at(PORTS.loginTcp)}`,
     msg: numbers(options.msgServers).map((i) => `127.0.0.1:${at(PORTS.msg) + i}`),
     httpMsg: `http://127.0.0.1:${at(PORTS.httpMsg)}`,
-    apiKey,
+    apiKey: secretsShown.apiKey,
     file: `127.0.0.1:${at(PORTS.file)}`,
     store: `http://127.0.0.1:${at(PORTS.store)}`,
-    admin: null,
+    admin: `http://127.0.0.1:${at(PORTS.console)}`,
+    adminLogin: secretsShown.adminLogin,
     metrics: Object.fromEntries(planned.map(({ name, opsPort }) => [name, `http://127.0.0.1:${opsPort}/metrics`])),
     pids,
   };

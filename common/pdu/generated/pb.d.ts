@@ -2539,6 +2539,414 @@ export namespace IM {
         }
     }
 
+    namespace Console {
+
+        class AdminInfo {
+            constructor(properties?: IM.Console.AdminInfo.$Properties);
+            id: number;
+            name: string;
+            role: string;
+            disabled: boolean;
+            mustChange: boolean;
+            totp: boolean;
+            version: number;
+            createdMs: number;
+            lastSeenMs?: number | undefined;
+            static encode(message: IM.Console.AdminInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.AdminInfo;
+        }
+
+        namespace AdminInfo {
+            interface $Properties {
+                id: number;
+                name: string;
+                role: string;
+                disabled: boolean;
+                mustChange: boolean;
+                totp: boolean;
+                version: number;
+                createdMs: number;
+                lastSeenMs?: number | undefined;
+            }
+        }
+
+        class IMAdminEnterReq {
+            constructor(properties?: IM.Console.IMAdminEnterReq.$Properties);
+            name: string;
+            password: string;
+            code: string;
+            address: string;
+            agent: string;
+            idleMs: number;
+            lifetimeMs: number;
+            static encode(message: IM.Console.IMAdminEnterReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminEnterReq;
+        }
+
+        namespace IMAdminEnterReq {
+            interface $Properties {
+                name: string;
+                password: string;
+                code: string;
+                address: string;
+                agent: string;
+                idleMs: number;
+                lifetimeMs: number;
+            }
+        }
+
+        class IMAdminEnterRsp {
+            constructor(properties?: IM.Console.IMAdminEnterRsp.$Properties);
+            result: IM.Console.EnterResult;
+            token?: Uint8Array | undefined;
+            retryAfterMs?: number | undefined;
+            static encode(message: IM.Console.IMAdminEnterRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminEnterRsp;
+        }
+
+        namespace IMAdminEnterRsp {
+            interface $Properties {
+                result: IM.Console.EnterResult;
+                token?: Uint8Array | undefined;
+                retryAfterMs?: number | undefined;
+            }
+        }
+
+        enum EnterResult {
+            ENTER_RESULT_OK = 0,
+            ENTER_RESULT_WRONG = 1,
+            ENTER_RESULT_LOCKED = 2,
+            ENTER_RESULT_CODE_NEEDED = 3
+        }
+
+        class IMAdminSessionReq {
+            constructor(properties?: IM.Console.IMAdminSessionReq.$Properties);
+            tokenHash: Uint8Array;
+            touch: boolean;
+            static encode(message: IM.Console.IMAdminSessionReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminSessionReq;
+        }
+
+        namespace IMAdminSessionReq {
+            interface $Properties {
+                tokenHash: Uint8Array;
+                touch: boolean;
+            }
+        }
+
+        class IMAdminSessionRsp {
+            constructor(properties?: IM.Console.IMAdminSessionRsp.$Properties);
+            admin?: IM.Console.AdminInfo | undefined;
+            sessionId?: string | undefined;
+            static encode(message: IM.Console.IMAdminSessionRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminSessionRsp;
+        }
+
+        namespace IMAdminSessionRsp {
+            interface $Properties {
+                admin?: IM.Console.AdminInfo.$Properties | undefined;
+                sessionId?: string | undefined;
+            }
+        }
+
+        class IMAdminSessionsReq {
+            constructor(properties?: IM.Console.IMAdminSessionsReq.$Properties);
+            adminId: number;
+            end: string[];
+            static encode(message: IM.Console.IMAdminSessionsReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminSessionsReq;
+        }
+
+        namespace IMAdminSessionsReq {
+            interface $Properties {
+                adminId: number;
+                end?: readonly string[] | undefined;
+            }
+        }
+
+        class IMAdminSessionsRsp {
+            constructor(properties?: IM.Console.IMAdminSessionsRsp.$Properties);
+            sessionList: IM.Console.AdminSession[];
+            static encode(message: IM.Console.IMAdminSessionsRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminSessionsRsp;
+        }
+
+        namespace IMAdminSessionsRsp {
+            interface $Properties {
+                sessionList?: readonly IM.Console.AdminSession.$Properties[] | undefined;
+            }
+        }
+
+        class AdminSession {
+            constructor(properties?: IM.Console.AdminSession.$Properties);
+            id: string;
+            address: string;
+            agent: string;
+            createdMs: number;
+            usedMs: number;
+            static encode(message: IM.Console.AdminSession.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.AdminSession;
+        }
+
+        namespace AdminSession {
+            interface $Properties {
+                id: string;
+                address: string;
+                agent: string;
+                createdMs: number;
+                usedMs: number;
+            }
+        }
+
+        class IMAdminPasswordReq {
+            constructor(properties?: IM.Console.IMAdminPasswordReq.$Properties);
+            adminId: number;
+            sessionId: string;
+            oldPassword: string;
+            newPassword: string;
+            address: string;
+            static encode(message: IM.Console.IMAdminPasswordReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminPasswordReq;
+        }
+
+        namespace IMAdminPasswordReq {
+            interface $Properties {
+                adminId: number;
+                sessionId: string;
+                oldPassword: string;
+                newPassword: string;
+                address: string;
+            }
+        }
+
+        class IMAdminDoneRsp {
+            constructor(properties?: IM.Console.IMAdminDoneRsp.$Properties);
+            result: IM.Console.DoneResult;
+            static encode(message: IM.Console.IMAdminDoneRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminDoneRsp;
+        }
+
+        namespace IMAdminDoneRsp {
+            interface $Properties {
+                result: IM.Console.DoneResult;
+            }
+        }
+
+        enum DoneResult {
+            DONE_RESULT_OK = 0,
+            DONE_RESULT_WRONG_PASSWORD = 1,
+            DONE_RESULT_WRONG_CODE = 2,
+            DONE_RESULT_LOCKED = 3
+        }
+
+        class IMAdminTotpReq {
+            constructor(properties?: IM.Console.IMAdminTotpReq.$Properties);
+            adminId: number;
+            step: IM.Console.TotpStep;
+            password: string;
+            code: string;
+            address: string;
+            static encode(message: IM.Console.IMAdminTotpReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminTotpReq;
+        }
+
+        namespace IMAdminTotpReq {
+            interface $Properties {
+                adminId: number;
+                step: IM.Console.TotpStep;
+                password: string;
+                code: string;
+                address: string;
+            }
+        }
+
+        enum TotpStep {
+            TOTP_STEP_BEGIN = 1,
+            TOTP_STEP_CONFIRM = 2,
+            TOTP_STEP_OFF = 3
+        }
+
+        class IMAdminTotpRsp {
+            constructor(properties?: IM.Console.IMAdminTotpRsp.$Properties);
+            result: IM.Console.DoneResult;
+            uri?: string | undefined;
+            static encode(message: IM.Console.IMAdminTotpRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminTotpRsp;
+        }
+
+        namespace IMAdminTotpRsp {
+            interface $Properties {
+                result: IM.Console.DoneResult;
+                uri?: string | undefined;
+            }
+        }
+
+        class IMAdminListReq {
+            constructor(properties?: IM.Console.IMAdminListReq.$Properties);
+            static encode(message: IM.Console.IMAdminListReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminListReq;
+        }
+
+        namespace IMAdminListReq {
+            interface $Properties {
+            }
+        }
+
+        class IMAdminListRsp {
+            constructor(properties?: IM.Console.IMAdminListRsp.$Properties);
+            adminList: IM.Console.AdminInfo[];
+            static encode(message: IM.Console.IMAdminListRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminListRsp;
+        }
+
+        namespace IMAdminListRsp {
+            interface $Properties {
+                adminList?: readonly IM.Console.AdminInfo.$Properties[] | undefined;
+            }
+        }
+
+        class IMAdminChangeReq {
+            constructor(properties?: IM.Console.IMAdminChangeReq.$Properties);
+            actorId: number;
+            address: string;
+            id?: number | undefined;
+            name?: string | undefined;
+            role?: string | undefined;
+            disabled?: boolean | undefined;
+            reset?: boolean | undefined;
+            version?: number | undefined;
+            static encode(message: IM.Console.IMAdminChangeReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminChangeReq;
+        }
+
+        namespace IMAdminChangeReq {
+            interface $Properties {
+                actorId: number;
+                address: string;
+                id?: number | undefined;
+                name?: string | undefined;
+                role?: string | undefined;
+                disabled?: boolean | undefined;
+                reset?: boolean | undefined;
+                version?: number | undefined;
+            }
+        }
+
+        class IMAdminChangeRsp {
+            constructor(properties?: IM.Console.IMAdminChangeRsp.$Properties);
+            result: IM.Console.ChangeResult;
+            admin?: IM.Console.AdminInfo | undefined;
+            password?: string | undefined;
+            static encode(message: IM.Console.IMAdminChangeRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAdminChangeRsp;
+        }
+
+        namespace IMAdminChangeRsp {
+            interface $Properties {
+                result: IM.Console.ChangeResult;
+                admin?: IM.Console.AdminInfo.$Properties | undefined;
+                password?: string | undefined;
+            }
+        }
+
+        enum ChangeResult {
+            CHANGE_RESULT_OK = 0,
+            CHANGE_RESULT_CONFLICT = 1,
+            CHANGE_RESULT_NAME_TAKEN = 2,
+            CHANGE_RESULT_LAST_OWNER = 3,
+            CHANGE_RESULT_NOT_FOUND = 4,
+            CHANGE_RESULT_NOT_ALLOWED = 5
+        }
+
+        class IMMsgServersReq {
+            constructor(properties?: IM.Console.IMMsgServersReq.$Properties);
+            static encode(message: IM.Console.IMMsgServersReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMMsgServersReq;
+        }
+
+        namespace IMMsgServersReq {
+            interface $Properties {
+            }
+        }
+
+        class IMMsgServersRsp {
+            constructor(properties?: IM.Console.IMMsgServersRsp.$Properties);
+            serverList: IM.Console.MsgServerInfo[];
+            static encode(message: IM.Console.IMMsgServersRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMMsgServersRsp;
+        }
+
+        namespace IMMsgServersRsp {
+            interface $Properties {
+                serverList?: readonly IM.Console.MsgServerInfo.$Properties[] | undefined;
+            }
+        }
+
+        class MsgServerInfo {
+            constructor(properties?: IM.Console.MsgServerInfo.$Properties);
+            name: string;
+            place: string;
+            connections: number;
+            connectionsMax: number;
+            draining: boolean;
+            static encode(message: IM.Console.MsgServerInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.MsgServerInfo;
+        }
+
+        namespace MsgServerInfo {
+            interface $Properties {
+                name: string;
+                place: string;
+                connections: number;
+                connectionsMax: number;
+                draining: boolean;
+            }
+        }
+
+        class IMWhereaboutsReq {
+            constructor(properties?: IM.Console.IMWhereaboutsReq.$Properties);
+            userIdList: number[];
+            static encode(message: IM.Console.IMWhereaboutsReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMWhereaboutsReq;
+        }
+
+        namespace IMWhereaboutsReq {
+            interface $Properties {
+                userIdList?: readonly number[] | undefined;
+            }
+        }
+
+        class IMWhereaboutsRsp {
+            constructor(properties?: IM.Console.IMWhereaboutsRsp.$Properties);
+            sessionList: IM.Console.Whereabouts[];
+            static encode(message: IM.Console.IMWhereaboutsRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMWhereaboutsRsp;
+        }
+
+        namespace IMWhereaboutsRsp {
+            interface $Properties {
+                sessionList?: readonly IM.Console.Whereabouts.$Properties[] | undefined;
+            }
+        }
+
+        class Whereabouts {
+            constructor(properties?: IM.Console.Whereabouts.$Properties);
+            userId: number;
+            server: string;
+            clientType: number;
+            static encode(message: IM.Console.Whereabouts.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.Whereabouts;
+        }
+
+        namespace Whereabouts {
+            interface $Properties {
+                userId: number;
+                server: string;
+                clientType: number;
+            }
+        }
+    }
+
     namespace Directory {
 
         class Actor {

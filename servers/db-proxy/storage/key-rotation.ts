@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { BUCKETS } from '../../../common/limits.js';
 import { SettingsError } from '../../../common/settings.js';
 import { tryBucketLock, unlockBucket } from './bucket-lock.js';
+import { rewrapConsoleKey } from './console-key.js';
 import { requireMasterKey } from './data-keys.js';
 import { type KeyHolder, untilTakenUp } from './key-watch.js';
 import { fingerprintOf, type MasterKeyring } from './master-key.js';
@@ -83,6 +84,7 @@ export async function rotateMaster(
          from unnest($1::int[], $2::bytea[]) as n (id, wrapped) where k.id = n.id`,
       [rows.map((row) => row.id), wrapped],
     );
+    await rewrapConsoleKey(meta, key, newKey, to);
     return { from, to, keys: rows.length };
   });
 }

@@ -3,10 +3,13 @@ import type { Logger } from '../../../common/log.js';
 import { type CallResult, Soft } from '../../../common/redis.js';
 import type { DbProxySettings } from '../settings.js';
 import { AddressFailures } from './address-failures.js';
+import { AdminLogins } from './admin-logins.js';
+import { Admins } from './admins.js';
 import { ApiKeys } from './api-keys.js';
 import { Append, type AppendCounters } from './append.js';
 import { Audit } from './audit.js';
 import { Blobs } from './blobs.js';
+import { ConsoleKey } from './console-key.js';
 import { Conversations } from './conversations.js';
 import { DataKeys, requireMasterKey } from './data-keys.js';
 import { openPool } from './database.js';
@@ -79,6 +82,7 @@ export async function openStorage(
   });
   await migrate(settings.databaseUrl, 'meta', log);
   const keys = await DataKeys.open(meta, masterKeys);
+  const consoleKey = await ConsoleKey.open(meta, masterKeys);
   const keyWatch = await KeyWatch.start(meta, keys, log);
   const shards = await Shards.open(meta, settings.databaseUrl, settings.readPoolMax, log);
   const users = new Users(meta);
@@ -118,6 +122,8 @@ export async function openStorage(
     events: new Events(meta, outbox, webhooks),
     webhooks,
     apiKeys: new ApiKeys(meta),
+    admins: new Admins(meta, audit),
+    adminLogins: new AdminLogins(meta, consoleKey, audit),
     shards,
     health,
     keys,

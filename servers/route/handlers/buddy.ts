@@ -1,3 +1,4 @@
+import { USERS_ASKED_MAX } from '../../../common/limits.js';
 import type { Peer } from '../../../common/net/peers.js';
 import { encodeFrame } from '../../../common/pdu/command.js';
 import { buddy } from '../../../common/pdu/commands.js';
@@ -47,6 +48,15 @@ function tellPhones(ctx: RouteContext, userId: number, pcOnline: boolean): void 
 export function usersStatus(ctx: RouteContext, asked: IM.Buddy.IMUsersStatReq): IM.Buddy.IMUsersStatRsp.$Properties {
   const userStatList = asked.userIdList.map((userId) => ({ userId, status: statusOf(ctx.presence.pcOnline(userId)) }));
   return { userId: asked.userId, userStatList };
+}
+
+/** Asked by the console. */
+export function whereabouts(
+  ctx: RouteContext,
+  asked: IM.Console.IMWhereaboutsReq,
+): IM.Console.IMWhereaboutsRsp.$Properties {
+  const sessionsOf = (userId: number) => [...ctx.presence.sessionsOf(userId)].map((each) => ({ userId, ...each }));
+  return { sessionList: asked.userIdList.slice(0, USERS_ASKED_MAX).flatMap(sessionsOf) };
 }
 
 function statusOf(online: boolean): IM.BaseDefine.UserStatType {

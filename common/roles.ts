@@ -1,0 +1,7 @@
+/** What people of the console may be, from most to least; what each may do is in servers/admin/permissions.ts. */
+export const ROLES = ['owner', 'admin', 'operator', 'auditor'] as const;
+export type Role = (typeof ROLES)[number];
+
+export function isRole(text: string): text is Role {
+  return (ROLES as readonly string[]).includes(text);
+}

@@ -1,0 +1,28 @@
+import type { Logger } from '../../common/log.js';
+import type { LinkGroup } from '../../common/net/link-group.js';
+import type { IM } from '../../common/pdu/pb.js';
+import type { Role } from '../../common/roles.js';
+import type { Watch } from './watch.js';
+
+/** What a handler may reach. */
+export interface AdminContext {
+  readonly dbProxies: LinkGroup;
+  readonly routes: LinkGroup;
+  readonly logins: LinkGroup;
+  readonly watch: Watch;
+  readonly sessionIdleMs: number;
+  readonly sessionMs: number;
+  readonly log: Logger;
+}
+
+/** Who asks. */
+export interface Caller {
+  readonly id: number;
+  readonly name: string;
+  readonly role: Role;
+  readonly mustChange: boolean;
+  readonly sessionId: string;
+  readonly address: string;
+  /** How the audit trail names him. */
+  readonly actor: IM.Directory.Actor.$Properties;
+}

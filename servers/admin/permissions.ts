@@ -1,0 +1,33 @@
+import type { Role } from '../../common/roles.js';
+
+/** What one may be allowed to do, and who is. Reads that everybody in the console may do have `look`. */
+const OWNER = ['owner'] as const;
+const ADMINS = ['owner', 'admin'] as const;
+const WORKERS = ['owner', 'admin', 'operator'] as const;
+const CHECKERS = ['owner', 'admin', 'auditor'] as const;
+const ALL = ['owner', 'admin', 'operator', 'auditor'] as const;
+
+const table = {
+  /** Overview, people, departments, groups, discovery. */
+  look: ALL,
+  /** Change people, departments, groups; end sessions. */
+  'directory.change': WORKERS,
+  'users.import': ADMINS,
+  'users.export': CHECKERS,
+  announce: WORKERS,
+  trace: ALL,
+  'settings.change': ADMINS,
+  'storage.look': ALL,
+  /** Begin new keys, move buckets. */
+  'storage.change': OWNER,
+  'audit.look': CHECKERS,
+  'admins.look': CHECKERS,
+  'admins.change': ADMINS,
+} as const satisfies Record<string, readonly Role[]>;
+
+export type Permission = keyof typeof table;
+export const PERMISSIONS = Object.keys(table) as Permission[];
+
+export function may(role: Role, permission: Permission): boolean {
+  return (table[permission] as readonly Role[]).includes(role);
+}

@@ -1,0 +1,72 @@
+import type { AddressInfo } from 'node:net';
+import { LinkGroup } from '../../common/net/link-group.js';
+import { commandTable } from '../../common/server/command-table.js';
+import type { Running, Surroundings } from '../../common/server/lifecycle.js';
+import type { AdminContext } from './context.js';
+import { openHttp } from './http.js';
+import { routes } from './routes.js';
+import type { AdminSettings } from './settings.js';
+import { Watch } from './watch.js';
+
+/**
+ * The console: web pages by which people look after the cluster, and the JSON that the pages ask for. It keeps nothing;
+ * accounts and sessions are in meta, asked of a db-proxy with every request, so any number of consoles stand side by side.
+ *
+ *   routes.ts       the table of what can be asked, handlers/ one file per subject
+ *   http.ts         the rules for all of it: session, permission, own pages only, security headers
+ *   permissions.ts  which role may do what
+ *   watch.ts        the figures of all servers, read from their ops ports
+ *   web/            the pages
+ */
+export async function startAdminServer(
+  settings: AdminSettings,
+  { name, log, metrics }: Surroundings,
+): Promise<Running> {
+  const common = {
+    self: { role: 'admin', name },
+    secret: settings.clusterSecret,
+    log,
+    askTimeoutMs: settings.askTimeoutMs,
+    asksMax: settings.asksMax,
+    hears: commandTable<never, never>([]),
+    ctx: undefined as never,
+  };
+  const dbProxies = new LinkGroup({ ...common, role: 'db-proxy', addresses: settings.dbProxies });
+  const routeLinks = new LinkGroup({ ...common, role: 'route', addresses: settings.routeServers });
+  const logins = new LinkGroup({ ...common, role: 'login', addresses: settings.loginServers });
+  const watch = new Watch(settings.watched);
+  const ctx: AdminContext = {
+    dbProxies,
+    routes: routeLinks,
+    logins,
+    watch,
+    sessionIdleMs: settings.sessionIdleMs,
+    sessionMs: settings.sessionMs,
+    log,
+  };
+  const closeAll = () => {
+    watch.close();
+    for (const links of [dbProxies, routeLinks, logins]) links.close();
+  };
+  const app = await openHttp(ctx, settings, routes);
+  await app.listen({ port: settings.httpPort, host: settings.host }).catch((error: Error) => {
+    closeAll();
+    throw new Error(`cannot listen on ${settings.host}:${settings.httpPort} (httpPort): ${error.message}`, {
+      cause: error,
+    });
+  });
+  const requests = metrics.counter('console_requests_total', 'Requests of browsers', ['status']);
+  app.server.on('request', (_request, response) => {
+    response.once('finish', () => requests.inc({ status: `${Math.floor(response.statusCode / 100)}xx` }));
+  });
+  metrics.gauge('console_watchers', 'Pages that watch the figures', () => watch.watchers);
+  const address = app.server.address() as AddressInfo;
+  return {
+    ports: { http: address.port },
+    notReady: () => (dbProxies.open ? undefined : 'no db-proxy'),
+    async close() {
+      await app.close();
+      closeAll();
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import { signal } from '@preact/signals';
+import type { Problem, SessionInfo } from '../api.js';
+import { type Permission, may as roleMay } from '../permissions.js';
+
+/** Speaks to the console's server. */
+
+/** Undefined: not known yet; null: nobody is logged in. */
+export const session = signal<SessionInfo | null | undefined>(undefined);
+/** Somebody was logged in and is not any more: asked for the password over whatever is open. */
+export const expired = signal(false);
+
+let comeBack: { readonly promise: Promise<void>; readonly done: () => void } | undefined;
+
+export class ApiError extends Error {
+  override readonly name = 'ApiError';
+  readonly problem: Problem | { readonly code: 'OFFLINE'; readonly detail?: string; readonly field?: string };
+  constructor(problem: ApiError['problem']) {
+    super(problem.code);
+    this.problem = problem;
+  }
+}
+
+export function may(permission: Permission): boolean {
+  const role = session.value?.admin.role;
+  return role !== undefined && roleMay(role, permission);
+}
+
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+/**
+ * Asks. When the session is over in the middle of something, waits until somebody has logged in again and asks once more:
+ * no form loses what was typed. @throws ApiError
+ */
+export async function api<T>(method: Method, path: string, body?: unknown): Promise<T> {
+  for (;;) {
+    try {
+      return await ask<T>(method, path, body);
+    } catch (error) {
+      const wasIn = session.value !== null && session.value !== undefined;
+      if (!(error instanceof ApiError) || error.problem.code !== 'NO_SESSION' || !wasIn) throw error;
+      expired.value = true;
+      comeBack ??= newComeBack();
+      await comeBack.promise;
+    }
+  }
+}
+
+async function ask<T>(method: Method, path: string, body: unknown): Promise<T> {
+  const headers: Record<string, string> = {};
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  if (method !== 'GET' && session.value) headers['x-csrf-token'] = session.value.csrf;
+  const response = await fetch(path, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  }).catch(() => {
+    throw new ApiError({ code: 'OFFLINE' });
+  });
+  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
+  const problem = (await response.json().catch(() => ({ code: 'INTERNAL' }))) as Problem;
+  throw new ApiError(problem);
+}
+
+/** @throws ApiError, CODE_NEEDED among others */
+export async function logIn(name: string, password: string, code: string): Promise<void> {
+  await ask('POST', '/api/login', { name, password, code });
+  await readSession();
+}
+
+/** Looks who is logged in here. */
+export async function readSession(): Promise<void> {
+  const before = session.value;
+  const now = await ask<SessionInfo>('GET', '/api/session', undefined).catch((error: ApiError) => {
+    if (error.problem.code === 'NO_SESSION') return null;
+    throw error;
+  });
+  // Somebody else: nothing of what the one before had open is theirs.
+  if (before && now && before.admin.id !== now.admin.id) location.reload();
+  session.value = now;
+  if (now === null) return;
+  expired.value = false;
+  comeBack?.done();
+  comeBack = undefined;
+}
+
+export async function logOut(): Promise<void> {
+  await ask('POST', '/api/logout', {}).catch(() => undefined);
+  location.assign('/');
+}
+
+function newComeBack(): { readonly promise: Promise<void>; readonly done: () => void } {
+  let done = () => {};
+  const promise = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  return { promise, done };
+}
