@@ -95,3 +95,124 @@ export interface MsgServerInfo {
   readonly connectionsMax: number;
   readonly draining: boolean;
 }
+
+export interface Person {
+  readonly userId: number;
+  readonly name: string;
+  readonly nick: string;
+  readonly domain: string;
+  readonly sex: number;
+  readonly phone: string;
+  readonly email: string;
+  readonly avatar: string;
+  readonly departmentId: number;
+  /** 0 in service, 1 on trial, 2 regular, 3 left, 4 intern. */
+  readonly status: number;
+  readonly signInfo: string;
+  readonly version: number;
+  readonly createdS: number;
+}
+
+export interface PeoplePage {
+  readonly people: readonly Person[];
+  readonly next: string | undefined;
+  readonly total: number;
+  /** Of these people, who has a session. */
+  readonly online: readonly number[];
+}
+
+export interface UserSession {
+  readonly userId: number;
+  readonly server: string;
+  readonly clientType: number;
+}
+
+export interface UserDetails {
+  readonly person: Person;
+  readonly sessions: readonly UserSession[];
+  readonly groups: readonly { readonly groupId: number; readonly name: string }[];
+}
+
+export interface Department {
+  readonly departmentId: number;
+  readonly name: string;
+  readonly parentId: number;
+  readonly priority: number;
+  readonly version: number;
+  readonly people: number;
+}
+
+export interface Group {
+  readonly groupId: number;
+  readonly name: string;
+  readonly avatar: string;
+  readonly creatorId: number;
+  readonly groupType: number;
+  readonly version: number;
+  readonly members: number;
+  readonly deleted: boolean;
+  readonly createdS: number;
+}
+
+export interface GroupPage {
+  readonly groups: readonly Group[];
+  readonly next: string | undefined;
+  readonly total: number;
+}
+
+export interface GroupDetails {
+  readonly group: Group;
+  readonly members: readonly Person[];
+}
+
+/** A live setting: version 0 while nobody has set it. */
+export interface Versioned<T = unknown> {
+  readonly name: string;
+  readonly value: T;
+  readonly version: number;
+}
+
+export interface DiscoveryItem {
+  readonly name: string;
+  readonly url: string;
+  readonly priority: number;
+}
+
+export interface AuditRow {
+  readonly id: number;
+  readonly atMs: number;
+  readonly actor: { readonly kind: string; readonly name: string; readonly address: string };
+  readonly action: string;
+  readonly subject: string;
+  readonly before: Readonly<Record<string, unknown>> | undefined;
+  readonly after: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface AuditPage {
+  readonly rows: readonly AuditRow[];
+  readonly next: number | undefined;
+}
+
+export interface AuditVerdict {
+  /** Whole up to here. */
+  readonly checkedId: number;
+  readonly done: boolean;
+  readonly brokenId?: number | undefined;
+}
+
+/** What would happen, or has happened, to each row of a list that was brought in. */
+export interface ImportReport {
+  readonly encoding: string;
+  readonly rows: number;
+  readonly created: number;
+  readonly updated: number;
+  readonly unchanged: number;
+  readonly refused: number;
+  /** Those that were refused, the first ones; rows are counted from 1 behind the heading. */
+  readonly refusals: readonly {
+    readonly row: number;
+    readonly name: string;
+    readonly code: string;
+    readonly detail: string;
+  }[];
+}

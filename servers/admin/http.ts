@@ -62,6 +62,7 @@ export async function openHttp(
   });
   await app.register(cookie);
   app.decorateRequest('caller');
+  app.addContentTypeParser('text/csv', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   for (const row of routes) addRoute(app, ctx, row, gate);
   await app.register(serveStatic, {
     root: PAGES,
@@ -95,9 +96,9 @@ function addRoute(app: FastifyInstance, ctx: AdminContext, row: Route, gate: Gat
     async handler(request, reply) {
       const answer = await row.handle(ctx, {
         caller: row.needs === 'public' ? (undefined as never) : request.getDecorator<Caller>('caller'),
+        params: numbersOf(request.params as Record<string, string>),
         body: parsed(row.body, request.body),
         query: parsed(row.query, request.query),
-        params: numbersOf(request.params as Record<string, string>),
         address: request.ip,
         agent: (request.headers['user-agent'] ?? '').slice(0, AGENT_LENGTH_MAX),
         tokenHash: gate.tokenHash(request),
@@ -173,7 +174,7 @@ class Gate {
     if (origin !== undefined && !ours.includes(origin)) throw new ProblemError('FOREIGN');
     if (site !== undefined && site !== 'same-origin' && site !== 'none') throw new ProblemError('FOREIGN');
     // A form of another site cannot send this without asking first.
-    if (type !== undefined && !type.startsWith('application/json')) throw new ProblemError('FOREIGN');
+    if (type !== undefined && !/^(application\/json|text\/csv)\b/.test(type)) throw new ProblemError('FOREIGN');
   }
 
   /** @throws ProblemError NO_SESSION, FOREIGN, CHANGE_PASSWORD or NOT_ALLOWED */

@@ -1,7 +1,23 @@
 import { accountRoutes } from './handlers/account.js';
 import { adminRoutes } from './handlers/admins.js';
+import { auditRoutes } from './handlers/audit.js';
+import { departmentRoutes } from './handlers/departments.js';
+import { groupRoutes } from './handlers/groups.js';
 import { overviewRoutes } from './handlers/overview.js';
+import { settingRoutes } from './handlers/settings.js';
+import { userListRoutes } from './handlers/user-lists.js';
+import { userRoutes } from './handlers/users.js';
 import type { Route } from './route.js';
 
 /** All that can be asked of the console, a row each. */
-export const routes: readonly Route[] = [...accountRoutes, ...overviewRoutes, ...adminRoutes];
+export const routes: readonly Route[] = [
+  ...accountRoutes,
+  ...overviewRoutes,
+  ...userListRoutes,
+  ...userRoutes,
+  ...departmentRoutes,
+  ...groupRoutes,
+  ...settingRoutes,
+  ...auditRoutes,
+  ...adminRoutes,
+];

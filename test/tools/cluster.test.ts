@@ -25,7 +25,18 @@ const sizes = ['--msg-servers', '2', '--db-proxies', '2', '--route-servers', '2'
 const first = await startProcesses(t, { data, args: [...sizes, '--demo-users', `${PEOPLE.length}`] });
 const { portOffset } = first;
 const at = (port: number) => port + portOffset;
-const SERVERS = ['db-proxy-1', 'db-proxy-2', 'route-1', 'route-2', 'login', 'file', 'msg-1', 'msg-2', 'http-msg'];
+const SERVERS = [
+  'db-proxy-1',
+  'db-proxy-2',
+  'route-1',
+  'route-2',
+  'login',
+  'file',
+  'msg-1',
+  'msg-2',
+  'http-msg',
+  'admin',
+];
 
 /** Logs in as TeamTalk clients do: asks the login server first. */
 async function enter(t: Teardown, { loginHttp }: Pick<Info, 'loginHttp'>, user: string): Promise<Client> {
@@ -60,7 +71,10 @@ t.test('the announcement comes when every server has found the others', async (t
 
 t.test('the announcement says where everything is, in one line, the only one on stdout', async (t) => {
   const { info } = first;
-  t.same(Object.keys(info), 'ready loginHttp loginTcp msg httpMsg apiKey file store admin metrics pids'.split(' '));
+  t.same(
+    Object.keys(info),
+    'ready loginHttp loginTcp msg httpMsg apiKey file store admin adminLogin metrics pids'.split(' '),
+  );
   t.equal(info.ready, true);
   t.equal(info.loginHttp, `http://127.0.0.1:${at(PORTS.loginHttp)}`);
   t.equal(info.loginTcp, `127.0.0.1:${at(PORTS.loginTcp)}`);
@@ -70,7 +84,7 @@ t.test('the announcement says where everything is, in one line, the only one on 
   t.same(Object.keys(info.pids), [...SERVERS, 'postgres']);
   t.equal(new Set(Object.values(info.pids)).size, SERVERS.length + 1);
   for (const [name, pid] of Object.entries(info.pids)) t.ok(isAlive(pid), name);
-  t.same(await first.state(), info, 'the state file says the same');
+  t.same(await first.state(), { ...info, adminLogin: null }, 'the state file says the same, but no password');
   t.equal(first.stdout.length, 1);
   for (const name of [...SERVERS, 'postgres'])
     t.ok(
@@ -139,7 +153,7 @@ t.test('all that crashes is started again, under the pids that the state file th
   for (const name of names) before.set(name, await first.kill(name));
   for (const [name, pid] of before) t.ok(isAlive(await first.back(name, pid, 60_000)), name);
   t.same(Object.keys((await first.state()).pids), names);
-  t.match(await first.state(), { ...first.info, pids: {} }, 'and nothing else is new');
+  t.match(await first.state(), { ...first.info, adminLogin: null, pids: {} }, 'and nothing else is new');
   t.ok(
     first.stderr.some((line) => /msg-1 ended \(SIGKILL\)/.test(line)),
     'it is told',
@@ -169,7 +183,7 @@ t.test('the next start has the messages and the people of the first; kill -9 of 
   t.equal(second.info.apiKey, first.info.apiKey, 'the same key of the HTTP interface');
   t.same(
     Object.keys(second.info.pids),
-    ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1', 'http-msg', 'postgres'],
+    ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1', 'http-msg', 'admin', 'postgres'],
     'one of each kind',
   );
   const alice = await enter(t, second.info, 'TT001');
@@ -279,7 +293,7 @@ t.test('DATABASE_URL: that server is used, and none is started', async (t) => {
 
   await t.test('--no-demo leaves the directory empty', async (t) => {
     const cluster = await startProcesses(t, { data, env, args: ['--no-demo', '--demo-users', '3'] });
-    t.same(Object.keys(cluster.info.pids), ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1', 'http-msg']);
+    t.same(Object.keys(cluster.info.pids), ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1', 'http-msg', 'admin']);
     t.equal(await people(), 0);
     await t.rejects(enter(t, cluster.info, 'TT001'), LoginRefused);
     t.equal((await cluster.stop()).code, 0);
