@@ -210,7 +210,6 @@ export const server = {
     'IMFileServerIPRsp',
     Server.IMFileServerIPRsp,
   ),
-  pcLoginStatus: command(0x070e, 'IMServerPCLoginStatusNotify', Server.IMServerPCLoginStatusNotify),
 };
 
 export const cluster = {

@@ -2,7 +2,8 @@ import type { Socket } from 'node:net';
 import { ImError } from '../../common/errors.js';
 import { type CloseReason, Connection, clientConnectionLimits } from '../../common/net/connection.js';
 import { listen } from '../../common/net/listener.js';
-import { login, other } from '../../common/pdu/commands.js';
+import { encodeFrame } from '../../common/pdu/command.js';
+import { login, message, other } from '../../common/pdu/commands.js';
 import type { Frame } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
 import { fromClients } from './commands.js';
@@ -12,6 +13,13 @@ import type { MsgSettings } from './settings.js';
 
 const SWEEP_MS = 1_000;
 const { DEVICE_CLASS_PC } = IM.Cluster.DeviceClass;
+
+/** A command of a client, for what is said about it later. */
+interface Asked {
+  readonly name: string;
+  readonly id: number;
+  readonly seq: number;
+}
 
 /** The door for clients: accepts them, hands their frames to the command table, ends those that fall silent. */
 export class Clients implements SessionOwner {
@@ -69,11 +77,12 @@ export class Clients implements SessionOwner {
     const row = fromClients.get(frame.command);
     const why = dropReason(session, frame, row !== undefined);
     if (why !== undefined || row === undefined) return counters.dropped.inc({ why: why ?? 'unknown-command' });
+    const asked = { name: row.command.name, id: frame.command, seq: frame.seq };
     try {
       const done = row.run(this.#ctx, session, frame);
-      if (done !== undefined) this.#follow(session, row.command.name, done);
+      if (done !== undefined) this.#follow(session, asked, done);
     } catch (error) {
-      this.#failed(session, row.command.name, error);
+      this.#failed(session, asked, error);
     }
   }
 
@@ -100,21 +109,25 @@ export class Clients implements SessionOwner {
   }
 
   /** A client with too many requests under way is not read from: its next ones wait on its own side. */
-  #follow(session: Session, command: string, done: Promise<void>): void {
+  #follow(session: Session, asked: Asked, done: Promise<void>): void {
     session.openAsks++;
     if (session.openAsks === this.#settings.clientAsksMax) session.connection.pauseReading();
     done
-      .catch((error: unknown) => this.#failed(session, command, error))
+      .catch((error: unknown) => this.#failed(session, asked, error))
       .finally(() => {
         session.openAsks--;
         if (session.openAsks === this.#settings.clientAsksMax - 1) session.connection.resumeReading();
       });
   }
 
-  #failed(session: Session, command: string, error: unknown): void {
+  /** Stock TeamTalk stays silent; a client that may hear why does, though not what only our logs should say. */
+  #failed(session: Session, { name, id: commandId, seq }: Asked, error: unknown): void {
     const code = error instanceof ImError ? error.code : 'INTERNAL';
     this.#ctx.counters.dropped.inc({ why: code });
-    if (code === 'INTERNAL') this.#ctx.log.error({ command, userId: session.userId, error }, 'command failed');
+    if (code === 'INTERNAL') this.#ctx.log.error({ command: name, userId: session.userId, error }, 'command failed');
+    if (!session.may('err1')) return;
+    const text = error instanceof ImError && code === 'BAD_REQUEST' ? error.detail : undefined;
+    session.send(encodeFrame(message.error, seq, { commandId, seq, code, text }));
   }
 
   #sweep(): void {

@@ -355,6 +355,49 @@ t.test('a list of users that is too long for Android comes to it in parts', asyn
   t.strictSame(nothing.userList, []);
 });
 
+t.test('other lists that are too long for Android come in parts as well', async (t) => {
+  const cluster = await TestCluster.start(t, postgres);
+  await cluster.storage.users.add(crowd(2_000, () => ({ avatar: 'a'.repeat(900) })));
+  await cluster.storage.departments.add(range(1, 3_000).map((n) => ({ name: `${n} ${'部'.repeat(50)}` })));
+  const members = [1, 2, ...range(1001, 2_998)];
+  for (const id of range(1, 80)) await cluster.storage.groups.add({ id, name: `${id}`, type: 1, memberIds: members });
+  const asks = {
+    users: async (client: Client) => {
+      const request = { userId: 0, userIdList: range(1001, 1000 + USERS_ASKED_MAX) };
+      return client.ask(buddy.usersInfo, request, { seq: 0x1234 });
+    },
+    departments: (client: Client) => client.ask(buddy.departments, { userId: 0, latestUpdateTime: 0 }, { seq: 0x1234 }),
+    groups: (client: Client) => {
+      const groupVersionList = range(1, 80).map((groupId) => ({ groupId, version: 0 }));
+      return client.ask(group.info, { userId: 0, groupVersionList }, { seq: 0x1234 });
+    },
+  };
+  const replies: Command<never, object>[] = [buddy.usersInfo.reply, buddy.departments.reply, group.info.reply];
+  const pc = await cluster.login('bob');
+  const whole = listenTo(pc);
+  const android = await cluster.login('bob', { clientType: ANDROID });
+  const parts = listenTo(android);
+  for (const ask of Object.values(asks)) for (const client of [pc, android]) await ask(client);
+  await android.time();
+  for (const reply of replies) {
+    const [one, ...none] = only(whole, reply);
+    t.ok(
+      none.length === 0 && one!.bytes.length > ANDROID_FRAME_SIZE_LIMIT,
+      `${reply.name}: ${one!.bytes.length} bytes`,
+    );
+    const several = only(parts, reply);
+    t.ok(several.length > 1 && several.every((frame) => frame.bytes.length < ANDROID_FRAME_SIZE_LIMIT));
+    t.strictSame(
+      several.map((frame) => frame.seq),
+      several.map((_, i) => (i === 0 ? 0x1234 : 0)),
+    );
+    const lists = several.map((frame) => Object.values(decodeBody(reply, frame.body)).find(Array.isArray) ?? []);
+    const list = Object.values(decodeBody(reply, one!.body)).find(Array.isArray);
+    t.ok(isDeepStrictEqual(plain(lists.flat()), plain(list)), 'together they are the whole');
+    t.match(decodeBody(reply, several[1]!.body), { userId: 2 }, 'each is an answer of its own to Android');
+  }
+});
+
 // -------------------------------------------------------------------------------------------------------- presence
 
 t.test('presence', async (t) => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { pino } from 'pino';
 import { SCOPES, type Scope } from '../../common/api-key.js';
-import { Client, type ConnectOptions } from '../../common/client/client.js';
+import { Client, type ConnectOptions, type Credentials } from '../../common/client/client.js';
 import { Metrics } from '../../common/metrics.js';
 import type { Running, Start } from '../../common/server/lifecycle.js';
 import { type commonSettings, type Definitions, readSettings, type SettingsOf } from '../../common/settings.js';
@@ -102,10 +102,7 @@ export class TestCluster {
   }
 
   /** Logs somebody in on msg server `at` (from 0), and out at the end of the test. */
-  async login(
-    user: string,
-    options: Partial<ConnectOptions> & { at?: number; password?: string } = {},
-  ): Promise<Client> {
+  async login(user: string, options: Partial<ConnectOptions & Credentials> & { at?: number } = {}): Promise<Client> {
     const { at = 0, password = PASSWORD, ...rest } = options;
     const client = await Client.login({ host: '127.0.0.1', port: this.msg[at]!.port, user, password, ...rest });
     this.#clients.push(client);

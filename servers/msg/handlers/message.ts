@@ -204,7 +204,10 @@ export function time(ctx: MsgContext): IM.Message.IMClientTimeRsp.$Properties {
 
 /** Typing, shaking and the like: passed on, never kept. At the pace of messages: it goes to others just as they do. */
 export async function p2p(ctx: MsgContext, said: IM.SwitchService.IMP2PCmdMsg, session: Session): Promise<void> {
-  if (!isUserId(said.toUserId) || Buffer.byteLength(said.cmdMsgData) > P2P_SIZE_MAX) return;
+  const size = Buffer.byteLength(said.cmdMsgData);
+  if (size > P2P_SIZE_MAX)
+    throw new ImError('BAD_REQUEST', `cmd_msg_data of ${size} bytes, ${P2P_SIZE_MAX} are allowed`);
+  if (!isUserId(said.toUserId)) return;
   const turn = turnOf(ctx, session);
   if (turn !== undefined) await turn;
   const frame = encodeFrame(switchService.p2p, 0, { ...said, fromUserId: session.userId });

@@ -22,6 +22,8 @@ const LARGE = new Set([
   'group_member',
   'groups',
   'login_failure',
+  'device_token',
+  'directory_sync',
 ]);
 interface Statement {
   readonly name: string;
@@ -60,6 +62,10 @@ t.test('statements of the daily business', async (t) => {
     'messages-page',
     'messages-by-ids',
     'head',
+    'user-enters',
+    'directory-synced-users',
+    'directory-set-synced-users',
+    'users-push-shielded',
   ];
   for (const name of expected) t.ok(said.has(name), `the day made use of ${name}`);
   t.ok(said.size > 20, `${said.size} statements`);
@@ -121,6 +127,7 @@ async function grow(cluster: TestCluster): Promise<void> {
     insert into shard.outbox (bucket, consumer, conversation_id, msg_id) select n % 256, 99, n, 1 from generate_series(1, 20000) n;
     insert into meta.groups (id, name, type, created) select n, 'g' || n, 1, 0 from generate_series(100, 15000) n;
     insert into meta.group_member (group_id, user_id, joined) select g, 10 + (g * 5 + k) % 4000, 0 from generate_series(100, 15000) g, generate_series(1, 5) k;
+    insert into meta.directory_sync (user_id, class) select id, 2 from meta.users where name like 'crowd-%';
     insert into meta.login_failure (user_name, address) select 'crowd-' || n, '' from generate_series(1, 20000) n;`);
   await admin.query('analyze');
   await admin.end();
@@ -164,6 +171,11 @@ async function aDayOfBusiness(cluster: TestCluster): Promise<void> {
   await bob.contacts();
   await bob.departments();
   await bob.ask(buddy.allUsers, { userId: 0, latestUpdateTime: 1 });
+  await bob.recentSessions(1);
+  const phone = await cluster.login('bob', { clientType: IM.BaseDefine.ClientType.CLIENT_TYPE_ANDROID });
+  await phone.contacts();
+  await phone.departments();
+  await storage.quietHours.shielded([1, 2, 3], Date.now());
   await bob.ask(group.info, { userId: 0, groupVersionList: [{ groupId: 1, version: 0 }] });
   await bob.ask(message.time, {});
   await storage.conversations.changed(2, { hour: 0, after: undefined }, 100);
