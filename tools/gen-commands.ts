@@ -17,14 +17,14 @@ const TARGET = path.join('pb', 'COMMANDS.md');
 const OURS_FROM = 0x80;
 const CLUSTER_SERVICE = 0x08;
 const TESTS_MAX = 3;
+/** Plays recordings of the original servers against ours; what is in them is tested by that. */
+const REPLAY = 'protocol/transcripts.test.ts';
 
 const OUTBOX = 'the push server takes its work from the outbox';
-const TASKS = 'servers share the tasks of transfers through db-proxy';
-const TO_COME = 'to come with file transfers';
+const TASKS = 'the commands of transfer.proto in their place';
 
-/** Why a command of stock TeamTalk has no handler, or not yet. */
+/** Why a command of stock TeamTalk has no handler. */
 const unhandled: Readonly<Record<number, string>> = {
-  ...Object.fromEntries(Array.from({ length: 12 }, (_, i) => [0x0501 + i, TO_COME])),
   1794: 'IMDraining (0x0805) in its place',
   1797: OUTBOX,
   1798: OUTBOX,
@@ -62,6 +62,7 @@ const named = namesOf(catalogue);
 const protos = await textsIn('pb', '.proto');
 const servers = await textsIn('servers', '.ts');
 const tests = await textsIn('test', '.test.ts');
+const recordings = [...(await textsIn(path.join('test', 'transcripts'), '.jsonl')).values()].join('');
 const rows = [...idsOf(protos.get('pb/base.proto')!), ...ours(named)].map(rowOf);
 const faults = rows.flatMap(faultsOf);
 const page = pageOf(rows);
@@ -100,12 +101,14 @@ function rowOf(id: number): Row {
   const { message, direction } = saidOf(id);
   const command = named.get(id);
   const handlers = command === undefined ? [] : handlersOf(command.name);
-  return { id, message, direction, handlers, tests: command === undefined ? [] : testsOf(command.name) };
+  const speaking = command === undefined ? [] : testsOf(command.name);
+  if (recordings.includes(`"id":"${hex(id)}"`)) speaking.push(REPLAY);
+  return { id, message, direction, handlers, tests: speaking };
 }
 
 /** The message above which the protocol says this number, and which way it goes. */
 function saidOf(id: number): { message: string; direction: string } {
-  const number = `0x${id.toString(16).padStart(4, '0')}`;
+  const number = hex(id);
   for (const text of protos.values()) {
     for (const [, comment, message] of text.matchAll(/((?:^\/\/.*\n)+)message (\w+)/gm)) {
       const lines = comment!.replaceAll('\n// ', ' ').replace(/^\/\/ /, '');
