@@ -1,15 +1,17 @@
 /**
- * Which messages were delivered here lately, by conversation: the newest id and, as bits, the ones shortly below it.
- * What is published may come twice (looked up again after a disturbance while the publish was only late), and what
- * two msg servers publish at once may come in either order, so the newest id alone would not do.
+ * Which messages were delivered here lately, by conversation: a range of ids, and which of them are still to come. What
+ * is published may come twice (looked up again after a disturbance while the publish was only late), and what two msg
+ * servers publish at once may come in either order, so the newest id alone would not do.
  */
-const WINDOW = 32;
+const MISSING_MAX = 256;
 const CONVERSATIONS_MAX = 50_000;
 
 interface Recent {
+  /** Nothing is known of the ids before this one. */
+  from: number;
   newest: number;
-  /** Bit n: id newest - 1 - n was delivered. */
-  below: number;
+  /** Between the two: not delivered so far, smallest first. */
+  missing: Set<number> | undefined;
 }
 
 export class Deliveries {
@@ -20,23 +22,16 @@ export class Deliveries {
     const recent = this.#recent.get(conversationId);
     if (recent === undefined) {
       if (this.#recent.size >= CONVERSATIONS_MAX) this.#forgetOldest();
-      this.#recent.set(conversationId, { newest: msgId, below: 0 });
+      this.#recent.set(conversationId, { from: msgId, newest: msgId, missing: undefined });
       return true;
     }
-    const back = recent.newest - msgId;
-    if (back === 0) return false;
-    if (back < 0) {
-      const step = -back;
-      const kept = step > WINDOW ? 0 : step === WINDOW ? 0 : recent.below << step;
-      recent.below = step > WINDOW ? 0 : kept | (1 << (step - 1));
-      recent.newest = msgId;
+    if (msgId > recent.newest) {
+      advance(recent, msgId);
       return true;
     }
-    if (back > WINDOW) return true; // too far back to know: rather twice under one id than never
-    const bit = 1 << (back - 1);
-    if ((recent.below & bit) !== 0) return false;
-    recent.below |= bit;
-    return true;
+    if (msgId >= recent.from) return recent.missing?.delete(msgId) === true;
+    if (msgId === recent.from - 1) recent.from = msgId;
+    return true; // too far back to know: rather twice under one id than never
   }
 
   #forgetOldest(): void {
@@ -45,5 +40,20 @@ export class Deliveries {
       this.#recent.delete(id);
       if (--surplus <= 0) return;
     }
+  }
+}
+
+function advance(recent: Recent, msgId: number): void {
+  const skipped = msgId - recent.newest - 1;
+  if (skipped > MISSING_MAX) Object.assign(recent, { from: msgId - MISSING_MAX, missing: undefined });
+  for (let id = msgId - Math.min(skipped, MISSING_MAX); id < msgId; id++) {
+    recent.missing ??= new Set();
+    recent.missing.add(id);
+  }
+  recent.newest = msgId;
+  for (const id of recent.missing ?? []) {
+    if (recent.missing!.size <= MISSING_MAX) break;
+    recent.missing!.delete(id);
+    recent.from = id + 1;
   }
 }
