@@ -13,18 +13,19 @@
  */
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { seconds } from '../clock.js';
 import { ImError, isErrorCode } from '../errors.js';
 import { LINK_FRAME_SIZE_MAX } from '../limits.js';
 import { type CloseReason, Connection } from '../net/connection.js';
 import { type Ask, type Command, decodeBody, encodeFrame } from '../pdu/command.js';
-import { buddy, group, login, message, other } from '../pdu/commands.js';
+import { buddy, file, group, login, message, other } from '../pdu/commands.js';
 import { Frame } from '../pdu/header.js';
 import { IM } from '../pdu/pb.js';
 import { encryptText } from '../text-cipher.js';
 import { Asks } from './asks.js';
 import { type ChatMessage, pushedMessage, sessionTypeOf, storedMessage } from './chat-message.js';
+import { dial } from './dial.js';
 import { ConnectError, ConnectionLost, LoginRefused } from './errors.js';
 import { Pushes } from './pushes.js';
 
@@ -101,6 +102,8 @@ export interface ClientEvents {
   statusNotify: [IM.BaseDefine.UserStat];
   signature: [IM.Buddy.IMSignInfoChangedNotify];
   groupChange: [IM.Group.IMGroupChangeMemberNotify];
+  /** Somebody sends this user a file; see files.ts. */
+  file: [IM.File.IMFileNotify];
   /** A push whose body cannot be decoded; a stock client would skip it or break on it. */
   garbled: [Frame, Error];
   closed: [CloseReason];
@@ -118,6 +121,7 @@ const told: ReadonlyMap<number, Told> = new Map([
   on(buddy.signatureNotify, (client, it) => client.emit('signature', it)),
   on(buddy.removeSessionNotify, (client, it) => client.emit('sessionRemoved', it)),
   on(group.memberNotify, (client, it) => client.emit('groupChange', it)),
+  on(file.notify, (client, it) => client.emit('file', it)),
 ]);
 
 /** What IMError says, as the error it was. */
@@ -527,21 +531,4 @@ export class Client extends EventEmitter<ClientEvents> {
     this.#pushes.close(reason);
     this.emit('closed', reason);
   }
-}
-
-function dial(host: string, port: number, timeoutMs: number): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host, port, noDelay: true });
-    const fail = (why: string, cause?: Error) => {
-      clearTimeout(timer);
-      socket.destroy();
-      reject(new ConnectError(`cannot connect to ${host}:${port}: ${why}`, { cause }));
-    };
-    const timer = setTimeout(() => fail(`no answer within ${timeoutMs} ms`), timeoutMs);
-    socket.on('error', (error: NodeJS.ErrnoException) => fail(error.code ?? error.message, error));
-    socket.once('connect', () => {
-      clearTimeout(timer);
-      resolve(socket);
-    });
-  });
 }

@@ -72,6 +72,7 @@ export class TestCluster {
   #login: Running | undefined;
   #console: Running | undefined;
   readonly #clients: Client[] = [];
+  readonly #metrics = new Map<string, Metrics>();
 
   private constructor(databaseUrl: string, masterKey: string, storage: Storage) {
     this.databaseUrl = databaseUrl;
@@ -151,6 +152,12 @@ export class TestCluster {
     return (await this.storage.apiKeys.create({ name: 'test', scopes, userId, actor: 'test' })).token;
   }
 
+  /** A number of a server's metrics page, the one without labels beside the server's own. */
+  async metric(server: string, name: string): Promise<number> {
+    const page = await this.#metrics.get(server)!.registry.metrics();
+    return Number(new RegExp(`^teamtalk_${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(page)?.[1]);
+  }
+
   /** Starts the file server; once it was closed, another one on the same folder. */
   async startFile(over: ClusterOptions['file'] = {}): Promise<void> {
     const folder = over.folder ?? this.file?.folder ?? (await mkdtemp(join(tmpdir(), 'teamtalk-test-files-')));
@@ -224,7 +231,9 @@ export class TestCluster {
     over: Partial<SettingsOf<D>>,
   ): Promise<Running> {
     const settings = { ...readSettings(role, definitions, { env: {} }), name, clusterSecret: CLUSTER_SECRET, ...over };
-    return start(settings, { name, log: testLog(name), metrics: new Metrics(name, role) });
+    const metrics = new Metrics(name, role);
+    this.#metrics.set(name, metrics);
+    return start(settings, { name, log: testLog(name), metrics });
   }
 }
 

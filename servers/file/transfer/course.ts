@@ -27,6 +27,8 @@ export interface Course {
   block(party: Party, block: IM.File.IMFilePullDataRsp): void;
   state(party: Party, state: IM.BaseDefine.ClientFileState, seq: number): void;
   left(party: Party): void;
+  /** Ended for good; nobody is let in any more. */
+  readonly isOver: boolean;
   /** There may be room again for what waits. */
   pump(): void;
   /** Bytes of the file that are in memory besides what waits in connections. */
@@ -36,11 +38,13 @@ export interface Course {
 /** How a transfer ended; what an operator wants to tell apart. */
 export type Ending = 'done' | 'cancelled' | 'refused' | 'peer-gone' | 'failed';
 
-/** The task is over: nobody is let in any more. */
-export function endTask({ dbProxies, log }: TransferContext, { taskId, fromUserId, toUserId }: Transfer): void {
-  dbProxies
-    .ask(transfer.end, { taskId })
-    .catch((error: unknown) => log.warn({ fromUserId, toUserId, error }, 'an ended task stays until its time is over'));
+/** The task is over: resolves when the db-proxies know of none any more, or cannot be told. */
+export async function endTask(ctx: TransferContext, { taskId, fromUserId, toUserId }: Transfer): Promise<void> {
+  try {
+    await ctx.dbProxies.ask(transfer.end, { taskId });
+  } catch (error) {
+    ctx.log.warn({ fromUserId, toUserId, error }, 'an ended task stays until its time is over');
+  }
 }
 
 /** There is nothing at that place of the file. Stock clients never ask for it. */

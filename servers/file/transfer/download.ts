@@ -29,6 +29,8 @@ export class Download implements Course {
     this.#pulls = new Pulls(task.fileSize);
   }
 
+  readonly isOver = false;
+
   get buffered(): number {
     return this.#reader?.stream.readableLength ?? 0;
   }

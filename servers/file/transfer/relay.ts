@@ -22,7 +22,8 @@ export class Relay implements Course {
   /** Knows that the sender is there. */
   #toldReady: Party | undefined;
   #waiting: NodeJS.Timeout | undefined;
-  #ended = false;
+  /** Set when it has ended; resolves when nobody else knows the task either. */
+  #ended: Promise<void> | undefined;
 
   /** @param over nobody is here any more */
   constructor(ctx: TransferContext, task: Transfer, over: () => void) {
@@ -32,8 +33,11 @@ export class Relay implements Course {
     this.#pulls = new Pulls(task.fileSize);
   }
 
+  get isOver(): boolean {
+    return this.#ended !== undefined;
+  }
+
   joined(party: Party): void {
-    if (this.#ended) return party.close('finished');
     clearTimeout(this.#waiting);
     const before = party.receives ? this.#receiver : this.#sender;
     if (party.receives) {
@@ -94,8 +98,9 @@ export class Relay implements Course {
     const other = this.#receiver ?? this.#sender;
     if (other === undefined) {
       clearTimeout(this.#waiting);
-      this.#over();
-    } else if (!this.#ended) {
+      if (this.#ended === undefined) this.#over();
+      else void this.#ended.then(() => this.#over());
+    } else if (this.#ended === undefined) {
       this.#waiting = setTimeout(() => this.#end('peer-gone', party), this.#ctx.settings.peerWaitMs);
       this.#receiver?.listen(true); // its heartbeats, while there is nobody to ask
     }
@@ -117,12 +122,11 @@ export class Relay implements Course {
 
   /** For both ends: the other one hears of it from whoever's state it is. */
   #end(how: Ending, party: Party, state: IM.BaseDefine.ClientFileState = ClientFileState.CLIENT_FILE_CANCEL, seq = 0) {
-    if (this.#ended) return;
-    this.#ended = true;
+    if (this.#ended !== undefined) return;
     clearTimeout(this.#waiting);
     this.#ctx.counters.ended.inc({ way: 'online', how });
     // One that was lost may come back later, as long as the task is there.
-    if (how !== 'peer-gone') endTask(this.#ctx, this.#transfer);
+    this.#ended = how === 'peer-gone' ? Promise.resolve() : endTask(this.#ctx, this.#transfer);
     for (const each of [this.#receiver, this.#sender]) {
       if (each !== party) each?.tell(state, party.userId, seq);
       each?.close('finished');

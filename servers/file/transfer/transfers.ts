@@ -44,10 +44,11 @@ export class Transfers {
       const task = await this.#task(taskId);
       requireRole(task, userId, role);
       if (party.state !== 'entering') return; // gone while we were asking
+      const course = this.#courseOf(task, role, party);
       party.state = 'in';
       party.send(file.enter.reply, seq, { resultCode: 0, taskId });
-      party.course = this.#courseOf(task, role, party);
-      party.course.joined(party);
+      party.course = course;
+      course.joined(party);
     } catch (error) {
       const known = error instanceof ImError ? error.code : 'INTERNAL';
       this.#ctx.counters.refused.inc({ why: known });
@@ -80,6 +81,7 @@ export class Transfers {
     if (role === ClientFileRole.CLIENT_OFFLINE_DOWNLOAD) return this.#added(new Download(this.#ctx, task, party));
     const { taskId } = task;
     const there = this.#shared.get(taskId);
+    if (there?.isOver === true) throw new ImError('NOT_ALLOWED', 'the task is over');
     if (there !== undefined) return there;
     const over = () => {
       this.#shared.delete(taskId);

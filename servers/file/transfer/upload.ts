@@ -47,8 +47,11 @@ export class Upload implements Course {
     return this.#ctx.settings.keptDays * DAY_MS;
   }
 
+  get isOver(): boolean {
+    return this.#cancelled;
+  }
+
   joined(party: Party): void {
-    if (this.#cancelled) return party.close('finished');
     this.#source?.end(); // what came from the one before stays
     this.#party?.close('replaced');
     this.#party = party;
@@ -177,9 +180,10 @@ export class Upload implements Course {
     this.#party = undefined;
     this.#source?.end();
     party?.close('finished');
-    endTask(this.#ctx, this.#transfer);
+    const ended = endTask(this.#ctx, this.#transfer);
     this.#work = this.#work
       .then(async () => {
+        await ended;
         const { uploadId } = this.#transfer;
         if (uploadId !== undefined && this.#transfer.stored !== true) await this.#ctx.blobs.abort(uploadId);
       })
