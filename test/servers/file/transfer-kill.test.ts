@@ -1,0 +1,110 @@
+/**
+ * A large file through a file server that is killed while it takes it, and again while it gives it away. TRANSFER_MIB
+ * makes it another size than 64 MiB.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t from 'tap';
+import { Client, findMsgServer } from '../../../common/client/client.js';
+import { offerOf, offlineFiles, receiveFile, sendFile } from '../../../common/client/files.js';
+import { file } from '../../../common/pdu/commands.js';
+import { temporaryFolder } from '../../support/blobs.js';
+import { until } from '../../support/cluster.js';
+import { startProcesses } from '../../support/processes.js';
+
+const MIB = 1024 * 1024;
+const size = Number(process.env.TRANSFER_MIB ?? 64) * MIB + 4_321;
+const RSS_MAX = 200 * MIB;
+
+const folder = await temporaryFolder(t);
+const cluster = await startProcesses(t, { args: ['--demo-users', '2'] });
+const path = join(folder, 'large.bin');
+const wanted = await makeFile(path);
+
+async function login(user: string): Promise<Client> {
+  const { host, port } = await findMsgServer(cluster.info.loginHttp);
+  const client = await Client.login({ host, port, user, password: 'test123' });
+  t.teardown(() => client.close());
+  return client;
+}
+
+t.test('offline: killed in the upload, killed in the download', { timeout: 600_000 }, async (t) => {
+  const alice = await login('TT001');
+  const startedMs = performance.now();
+  await sendFile(alice, 2, path, { offline: true, progress: killOnceAt(0.4) });
+  rate(t, 'uploaded', startedMs);
+  const bob = await login('TT002');
+  await until(async () => (await offlineFiles(bob)).length === 1, 'the file to be listed');
+  const [offer] = await offlineFiles(bob);
+  const downloadMs = performance.now();
+  await receiveFile(bob, offer!, join(folder, 'offline.bin'), { progress: killOnceAt(0.4) });
+  rate(t, 'downloaded', downloadMs);
+  t.equal(await digestOf(join(folder, 'offline.bin')), wanted);
+  await light(t);
+  await bob.logout();
+});
+
+t.test('online: killed in the middle', { timeout: 600_000 }, async (t) => {
+  const alice = await login('TT001');
+  const bob = await login('TT002');
+  const startedMs = performance.now();
+  const sent = sendFile(alice, bob.userId, path);
+  const offer = offerOf(await bob.next(file.notify));
+  t.equal(offer.online, true);
+  await receiveFile(bob, offer, join(folder, 'online.bin'), { progress: killOnceAt(0.4) });
+  await sent;
+  rate(t, 'relayed', startedMs);
+  t.equal(await digestOf(join(folder, 'online.bin')), wanted);
+  await light(t);
+});
+
+/** The file server is killed when so much is over; it is started again by the launcher. */
+function killOnceAt(part: number): (done: number) => void {
+  let killed = false;
+  return (done) => {
+    if (killed || done < size * part) return;
+    killed = true;
+    void cluster.kill('file');
+  };
+}
+
+/** The most memory that the file server has had since it was started again. */
+async function light(t: Tap): Promise<void> {
+  const { file: pid } = (await cluster.state()).pids;
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => undefined);
+  if (status === undefined) return t.comment('no /proc here');
+  const peak = Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) * 1024;
+  t.ok(peak < RSS_MAX, `${Math.round(peak / MIB)} MiB at most`);
+}
+
+type Tap = { ok(it: unknown, words: string): void; comment(words: string): void };
+
+function rate(t: Tap, what: string, startedMs: number): void {
+  const seconds = (performance.now() - startedMs) / 1_000;
+  t.comment(
+    `${what} ${Math.round(size / MIB)} MiB in ${seconds.toFixed(1)} s: ${(size / MIB / seconds).toFixed(0)} MiB/s`,
+  );
+}
+
+/** No two blocks of it are alike. @returns its digest */
+async function makeFile(at: string): Promise<string> {
+  const handle: FileHandle = await open(at, 'w');
+  const hash = createHash('sha256');
+  const piece = randomBytes(MIB);
+  for (let left = size, n = 0; left > 0; left -= piece.length, n++) {
+    for (let offset = 0; offset < piece.length; offset += 4_096) piece.writeUInt32BE(n, offset);
+    const part = piece.subarray(0, Math.min(left, piece.length));
+    hash.update(part);
+    await handle.writeFile(part);
+  }
+  await handle.close();
+  return hash.digest('hex');
+}
+
+async function digestOf(at: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const piece of createReadStream(at, { highWaterMark: MIB })) hash.update(piece as Buffer);
+  return hash.digest('hex');
+}
