@@ -47,12 +47,13 @@ export async function api<T>(method: Method, path: string, body?: unknown): Prom
 
 async function ask<T>(method: Method, path: string, body: unknown): Promise<T> {
   const headers: Record<string, string> = {};
-  if (body !== undefined) headers['content-type'] = 'application/json';
+  const isFile = body instanceof Blob;
+  if (body !== undefined) headers['content-type'] = isFile ? 'text/csv' : 'application/json';
   if (method !== 'GET' && session.value) headers['x-csrf-token'] = session.value.csrf;
   const response = await fetch(path, {
     method,
     headers,
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    ...(body === undefined ? {} : { body: isFile ? body : JSON.stringify(body) }),
   }).catch(() => {
     throw new ApiError({ code: 'OFFLINE' });
   });

@@ -1,11 +1,35 @@
 import type { PageRow } from '../shell.js';
 import { AccountPage } from './account.js';
 import { AdminsPage } from './admins.js';
+import { AuditPage } from './audit.js';
+import { ClientsPage } from './clients.js';
+import { DepartmentsPage } from './departments.js';
+import { GroupsPage } from './groups.js';
 import { OverviewPage } from './overview.js';
+import { UsersPage } from './users.js';
 
 /** All pages, in the order of the menu. */
 export const pages: readonly PageRow[] = [
   { path: '/', title: 'overview.title', icon: 'overview', section: 'nav.watch', needs: 'look', page: OverviewPage },
+  { path: '/users', title: 'users.title', icon: 'users', section: 'nav.people', needs: 'look', page: UsersPage },
+  {
+    path: '/departments',
+    title: 'departments.title',
+    icon: 'tree',
+    section: 'nav.people',
+    needs: 'look',
+    page: DepartmentsPage,
+  },
+  { path: '/groups', title: 'groups.title', icon: 'groups', section: 'nav.people', needs: 'look', page: GroupsPage },
+  {
+    path: '/clients',
+    title: 'clients.title',
+    icon: 'discovery',
+    section: 'nav.clients',
+    needs: 'look',
+    page: ClientsPage,
+  },
+  { path: '/audit', title: 'audit.title', icon: 'audit', section: 'nav.system', needs: 'audit.look', page: AuditPage },
   {
     path: '/admins',
     title: 'admins.title',

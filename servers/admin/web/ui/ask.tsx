@@ -20,7 +20,7 @@ const TOAST_MS = 5_000;
 let lastId = 0;
 
 /** Whether somebody really means it. */
-export function sure(asked: { title: string; text: string; yes: string; word?: string }): Promise<boolean> {
+export function sure(asked: { title: string; text: string; yes: string; word?: string | undefined }): Promise<boolean> {
   return new Promise((resolve) => {
     question.value = {
       ...asked,

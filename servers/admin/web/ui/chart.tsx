@@ -52,7 +52,7 @@ export function Chart({
   useEffect(() => plot.current?.setData(latest.current));
   return (
     <figure class="sheet chart">
-      <figcaption class="spread">
+      <figcaption>
         <h2>{title}</h2>
         <div class="keys">
           {lines.map((line) => (
@@ -100,6 +100,7 @@ function optionsOf(div: HTMLElement, lines: readonly Line[]): uPlot.Options {
             }),
           ),
         space: 90,
+        size: 32,
       },
       { ...axis, size: 48, values: (_plot, ticks) => ticks.map((tick) => number(tick, 1)) },
     ],
