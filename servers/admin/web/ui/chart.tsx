@@ -97,6 +97,7 @@ function optionsOf(div: HTMLElement, lines: readonly Line[]): uPlot.Options {
               hour: '2-digit',
               minute: '2-digit',
               second: '2-digit',
+              hourCycle: 'h23',
             }),
           ),
         space: 90,
