@@ -10,6 +10,7 @@ import { SettingsError } from '../common/settings.js';
 import { requireMasterKey } from '../servers/db-proxy/storage/data-keys.js';
 import { isUnavailable } from '../servers/db-proxy/storage/database.js';
 import {
+  countFiles,
   countMessages,
   destroyKey,
   findKey,
@@ -183,17 +184,21 @@ async function destroy(meta: pg.Client, { databaseUrl }: Target, which: Which, y
   const name = `${key.bucket}/${key.epoch}`;
   if (key.current || key.destroyed) await destroyKey(meta, databaseUrl, key, { messagesMax: 0 }); // says why not
   const messages = await countMessages(meta, databaseUrl, key);
+  const files = await countFiles(meta, key);
+  const withFiles = files === 0 ? '' : ` and ${count(files)} files`;
   say(
-    `data key ${key.keyId}, bucket ${key.bucket}, epoch ${key.epoch}: ${count(messages)} messages are sealed under it`,
+    `data key ${key.keyId}, bucket ${key.bucket}, epoch ${key.epoch}: ${count(messages)} messages${withFiles} are sealed under it`,
   );
   say('and nobody will ever read them again: clients show that they cannot be read.');
   if (!yes && (await answerTo(`Type ${name} to destroy it: `)) !== name) {
     say('nothing was destroyed');
     return EXIT.failed;
   }
-  const lost = await destroyKey(meta, databaseUrl, key, { messagesMax: messages, waiting: sayWaiting() });
-  audit('destroy', { keyId: key.keyId, bucket: key.bucket, epoch: key.epoch, messages: lost });
-  print(`data key ${name} is destroyed, ${count(lost)} messages with it. Backups of before still have it.`);
+  const lost = await destroyKey(meta, databaseUrl, key, { messagesMax: messages + files, waiting: sayWaiting() });
+  audit('destroy', { keyId: key.keyId, bucket: key.bucket, epoch: key.epoch, messages: lost - files, files });
+  print(
+    `data key ${name} is destroyed, ${count(lost - files)} messages${withFiles} with it. Backups of before still have it.`,
+  );
   return EXIT.ok;
 }
 

@@ -48,7 +48,6 @@ export async function startFileServer(settings: FileSettings, { name, log, metri
   const pictures = new Pictures(blobs, settings.pictureSizeMax, log);
   metrics.gauge('pictures_waiting', 'Small pictures being made', () => pictures.making);
   const ctx: FileContext = { blobs, pictures, log };
-  const sweeper = new Sweeper(driver, register, settings, log);
   const http = await openStoreHttp(ctx, settings).catch((error: unknown) => {
     dbProxies.close();
     throw error;
@@ -59,6 +58,7 @@ export async function startFileServer(settings: FileSettings, { name, log, metri
     dbProxies.close();
     throw error;
   });
+  const sweeper = new Sweeper(driver, register, settings, log);
   return {
     ports: { store: http.port, ...transfers.ports },
     notReady: () => (dbProxies.open ? undefined : 'no db-proxy'),

@@ -83,3 +83,40 @@ export async function planOf(meta: Queryable, uploadAgeMs: number): Promise<Swee
   const { files, uploads, blobs, bytes, removing } = rows[0]!;
   return { expiredFiles: files, staleUploads: uploads, unreferenced: { blobs, bytes }, removing };
 }
+
+/** How the files stand, for people. */
+export interface FileStatus {
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly uploads: number;
+  readonly kinds: readonly {
+    readonly kind: string;
+    readonly files: number;
+    readonly bytes: number;
+    readonly days: number | null;
+  }[];
+}
+
+export async function fileStatus(meta: Queryable): Promise<FileStatus> {
+  const { rows } = await meta.query<Omit<FileStatus, 'kinds'>>(
+    `select count(*)::int as blobs, coalesce(sum(size), 0)::float8 as bytes,
+            (select count(*) from meta.upload where removing is null)::int as uploads
+       from meta.blob where removing is null`,
+  );
+  const kinds = await meta.query<FileStatus['kinds'][number]>(
+    `select coalesce(f.kind, r.kind) as kind, coalesce(f.files, 0) as files, coalesce(f.bytes, 0) as bytes, r.days
+       from (select kind, count(*)::int as files, sum(size)::float8 as bytes from meta.file group by kind) f
+       full join meta.file_rule r on r.kind = f.kind order by 1`,
+  );
+  return { ...rows[0]!, kinds: kinds.rows };
+}
+
+/** How many days files of a kind are kept; undefined: for ever. */
+export async function setRule(meta: Queryable, kind: string, days: number | undefined): Promise<void> {
+  if (days === undefined) await meta.query('delete from meta.file_rule where kind = $1', [kind]);
+  else
+    await meta.query(
+      'insert into meta.file_rule (kind, days) values ($1, $2) on conflict (kind) do update set days = excluded.days',
+      [kind, days],
+    );
+}

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { ImError } from '../../../common/errors.js';
 import { collect, forget, type Sweep, unknownOf } from './blob-sweep.js';
-import type { DataKeys } from './data-keys.js';
+import { type DataKeys, UnopenableError } from './data-keys.js';
 import type { Queryable } from './tool-client.js';
 
 /**
@@ -179,6 +179,22 @@ export class Blobs {
     return rows[0] && this.#blob(rows[0]);
   }
 
+  /** All blobs in the order of their ids, for looking at each. One whose key is lost comes without it. */
+  async *all(): AsyncIterable<Omit<Blob, 'fileKey'> & { readonly fileKey: Buffer | undefined }> {
+    for (let after: Buffer = Buffer.alloc(0); ; ) {
+      const { rows } = await this.#meta.query<BlobRow>(
+        'select id, sha256, size, key_id, file_key from meta.blob where removing is null and id > $1 order by id limit 500',
+        [after],
+      );
+      if (rows.length === 0) return;
+      for (const row of rows) {
+        const fileKey = await this.#fileKey(row).catch(() => undefined);
+        yield { id: row.id, sha256: row.sha256, size: Number(row.size), fileKey };
+      }
+      after = rows.at(-1)!.id;
+    }
+  }
+
   /** Another name for a blob. @throws ImError NO_SUCH_FILE when it is gone meanwhile, QUOTA_EXCEEDED, BAD_REQUEST */
   async refer(blobId: Buffer, file: NewFile, limits: Limits): Promise<Blob> {
     return this.#transaction(async (tx) => {
@@ -236,7 +252,12 @@ export class Blobs {
 
   async #fileKey(row: KeyRow): Promise<Buffer> {
     await this.#keys.know([row]);
-    return this.#keys.openFileKey(row.key_id, row.id, row.file_key);
+    try {
+      return this.#keys.openFileKey(row.key_id, row.id, row.file_key);
+    } catch (error) {
+      if (!(error instanceof UnopenableError)) throw error;
+      throw new ImError('FILE_DAMAGED', error.message, { cause: error });
+    }
   }
 
   async #transaction<T>(work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {

@@ -152,17 +152,26 @@ async function countOn(shard: pg.ClientBase, { keyId, bucket }: Pick<Epoch, 'key
   return Number(rows[0]!.messages);
 }
 
+/** How many files, uploads under way included, have keys that are sealed under a data key. */
+export async function countFiles(meta: pg.ClientBase, { keyId }: Pick<Epoch, 'keyId'>): Promise<number> {
+  const { rows } = await meta.query<{ files: number }>(
+    `select (select count(*) from meta.blob where key_id = $1)::int + (select count(*) from meta.upload where key_id = $1)::int as files`,
+    [keyId],
+  );
+  return rows[0]!.files;
+}
+
 export interface Destroying {
-  /** More messages than these must not become unreadable. */
+  /** More messages and files than these must not become unreadable. */
   readonly messagesMax: number;
   /** Hears, several times a second, whom it waits for. */
   waiting?(holders: readonly KeyHolder[]): void;
 }
 
 /**
- * Destroys a data key, and with it every message that is sealed under it, for ever. Waits until nobody seals under it
+ * Destroys a data key, and with it every message and file that is sealed under it, for ever. Waits until nobody seals under it
  * any more, see untilTakenUp. Backups and archived logs of before still have it, wrapped by the master key of then.
- * @returns how many messages became unreadable
+ * @returns how many messages and files became unreadable
  * @throws Error when it is the current key of its bucket, is destroyed already, when the bucket is being moved or
  * resealed, or when more messages would be lost than were agreed to: nothing was changed then
  */
@@ -175,10 +184,10 @@ export async function destroyKey(
   await refuseUnfit(meta, key);
   await untilTakenUp(meta, wait);
   const messages = await withBucket(meta, key.bucket, async () => {
-    const found = await countMessages(meta, metaUrl, key);
+    const found = (await countMessages(meta, metaUrl, key)) + (await countFiles(meta, key));
     if (found > messagesMax)
       throw new Error(
-        `${found} messages are sealed under it by now, not ${messagesMax}: look again; nothing was changed`,
+        `${found} messages and files are sealed under it by now, not ${messagesMax}: look again; nothing was changed`,
       );
     await forget(meta, key);
     return found;
@@ -197,7 +206,7 @@ async function refuseUnfit(meta: pg.ClientBase, { keyId, bucket }: Epoch): Promi
 }
 
 /**
- * Forgets the data keys of past epochs under which no message is sealed on any shard; that is what a finished
+ * Forgets the data keys of past epochs under which no message is sealed on any shard, and no file; that is what a finished
  * resealing leaves.
  * @returns what was forgotten, and which buckets were left out because somebody is at them
  */
@@ -239,6 +248,7 @@ async function retireEach(meta: pg.ClientBase, shards: readonly pg.Client[], key
 /** Counted everywhere, not only where the map says: rows of a bucket on its way may be at both ends. */
 async function retire(meta: pg.ClientBase, shards: readonly pg.Client[], key: Epoch): Promise<boolean> {
   for (const shard of shards) if ((await countOn(shard, key)) > 0) return false;
+  if ((await countFiles(meta, key)) > 0) return false;
   if (await sealsFileName(meta, key)) return false;
   await forget(meta, key);
   return true;

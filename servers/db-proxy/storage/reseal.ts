@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { Piscina } from 'piscina';
 import { tryBucketLock, unlockBucket } from './bucket-lock.js';
 import { DataKeys } from './data-keys.js';
+import { resealFileKeys } from './file-keys.js';
 import { untilTakenUp } from './key-watch.js';
 import type { MasterKeyring } from './master-key.js';
 import { readPlacement, urlOf } from './placement.js';
@@ -249,6 +250,7 @@ class Resealer {
     }
     const last = await next;
     if (last !== undefined) return; // told to stop
+    await resealFileKeys(this.#meta, this.#keys, bucket);
     await this.#meta.query(
       'update meta.reseal set finished = coalesce(finished, now()) where bucket = $1 and key_id = $2',
       [bucket, target],

@@ -11,6 +11,8 @@ export interface SweepIndex {
 export interface SweepOptions {
   readonly uploadAgeMs: number;
   readonly graceMs: number;
+  /** Also when hardly any object is known, which looks as if the storage belonged to another cluster. */
+  readonly evenMost?: boolean;
   readonly signal?: AbortSignal;
   hear?(swept: Swept): void;
 }
@@ -23,6 +25,8 @@ export interface Swept {
 }
 
 const BATCH = 200;
+/** So many may be left by crashes in any cluster. */
+const FEW = 20;
 
 /** Removes what is due from the storage. Can be broken off and begun again at any time, and run by several at once. */
 export async function sweep(driver: Driver, index: SweepIndex, options: SweepOptions): Promise<Swept> {
@@ -36,16 +40,32 @@ export async function sweep(driver: Driver, index: SweepIndex, options: SweepOpt
     removed += ids.length;
     hear?.({ removed, orphans });
   }
-  for await (const listed of batches(driver.list(), SWEEP_OBJECTS_MAX)) {
+  const { ids, listed } = await orphansOf(driver, index);
+  if (ids.length > FEW && ids.length > listed / 2 && options.evenMost !== true)
+    throw new Error(
+      `${ids.length} of ${listed} objects are not known here: is this the storage of another cluster? They were left`,
+    );
+  for (const id of ids) {
     if (signal?.aborted) break;
-    // Asked after they were listed, and a row is there before its object: nobody can be about to make them known.
-    for (const id of await index.unknownOf(listed)) {
-      await driver.remove(id);
-      orphans++;
-    }
-    hear?.({ removed, orphans });
+    await driver.remove(id);
+    hear?.({ removed, orphans: ++orphans });
   }
   return { removed, orphans };
+}
+
+/** Objects that nobody knows, and how many there are in all. */
+export async function orphansOf(
+  driver: Driver,
+  index: Pick<SweepIndex, 'unknownOf'>,
+): Promise<{ readonly ids: readonly string[]; readonly listed: number }> {
+  const ids: string[] = [];
+  let listed = 0;
+  for await (const batch of batches(driver.list(), SWEEP_OBJECTS_MAX)) {
+    // Asked after they were listed, and a row is there before its object: nobody can be about to make them known.
+    ids.push(...(await index.unknownOf(batch)));
+    listed += batch.length;
+  }
+  return { ids, listed };
 }
 
 async function* batches(ids: AsyncIterable<string>, size: number): AsyncIterable<string[]> {
