@@ -1,8 +1,8 @@
 /** The file server as a process of its own: killed in the middle of an upload, given a large file, looked at by the tool. */
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, stat } from 'node:fs/promises';
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import t from 'tap';
@@ -128,32 +128,24 @@ t.test('the tool: what there is, what would go, whether all of it opens; and key
   const { url } = (await (await fetch(store, { method: 'POST', body: form })).json()) as { url: string };
   t.match(await files('status'), { code: 0, stdout: /3 blobs .* 0 uploads[\s\S]*store +3 files/ });
   t.match(await files('verify'), { code: 0, stdout: '3 files are whole, 0 are not' });
-  t.equal((await keys('rotate-data', '--all')).code, 0);
+  const buckets = (await readdir(join(cluster.data, 'files'))).map((name) => `${Number.parseInt(name, 16)}`);
+  t.equal((await keys('rotate-data', ...buckets)).code, 0);
   t.equal((await keys('reseal')).code, 0);
-  t.match(await keys('retire'), { code: 0, stdout: /256/ });
+  t.match(await keys('retire'), { code: 0, stdout: `${buckets.length}` });
   t.match(await files('verify'), { code: 0, stdout: '3 files are whole, 0 are not' }, 'under the new data keys');
   t.equal(await (await fetch(url)).text(), 'a small file');
   t.match(await files('keep', 'store', '1'), { code: 0 });
   t.match(await files('gc', '--dry-run'), { code: 0, stdout: /^due: 0 files .*; 0 objects/ });
   t.match(await files('keep', 'shop', '1'), { code: 1, stderr: /expected store or transfer/ });
-  await appendFile(join(await objectOf(), 'ff'.repeat(16)), 'nobody’s');
+  await appendFile(join(dirname(await smallest()), 'ff'.repeat(16)), 'nobody’s');
   t.match(await files('gc', '--dry-run'), { stdout: /; 1 objects/ });
   t.match(await files('gc'), { code: 0, stdout: '0 objects and 1 that nobody knew are gone' });
-  const folder = await objectOf();
-  const path = join(folder, (await readdir(folder))[0]!);
-  const sealed = await readFile(path);
-  sealed[20]! ^= 1;
-  await writeFile(path, sealed);
-  t.match(await files('verify'), {
-    code: 1,
-    stdout: /chunk 0 of [0-9a-f]{32} does not open[\s\S]*2 files are whole, 1 are not/,
-  });
 });
 
-/** Some folder with an object. */
-async function objectOf(): Promise<string> {
+/** The path of the smallest object. */
+async function smallest(): Promise<string> {
   const folder = join(cluster.data, 'files');
-  for (const name of await readdir(folder))
-    if ((await readdir(join(folder, name))).length > 0) return join(folder, name);
-  throw new Error('there is no object');
+  const names = (await readdir(folder, { recursive: true })).filter((name) => /\/[0-9a-f]{32}$/.test(name));
+  const sized = await Promise.all(names.map(async (name) => ({ name, size: (await stat(join(folder, name))).size })));
+  return join(folder, sized.toSorted((a, b) => a.size - b.size)[0]!.name);
 }

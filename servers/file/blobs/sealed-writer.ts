@@ -5,7 +5,7 @@ import type { Draft } from './driver.js';
 import { inSlots } from './sealed-reader.js';
 
 /** Chunks that are handed to the driver together. */
-const BATCH_CHUNKS = 16;
+const BATCH_CHUNKS = 8;
 
 /** How far an upload is. What has to be known to write on; all of it can be found again by reading the object. */
 export interface Progress {
