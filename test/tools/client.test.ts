@@ -7,7 +7,7 @@ import { commands, complete, helpText, parseCount, parseLine } from '../../tools
 import { explained, isFinal, pauseMs } from '../../tools/chat/connecting.js';
 import { lookUp } from '../../tools/chat/lookup.js';
 import { People, withGroup, withUser } from '../../tools/chat/people.js';
-import { contentOf, counted, duration, printable, shortened, stamp } from '../../tools/chat/text.js';
+import { contentOf, counted, duration, printable, shortened, sizeText, stamp } from '../../tools/chat/text.js';
 import { Timeline } from '../../tools/chat/timeline.js';
 
 const { MSG_TYPE_SINGLE_TEXT, MSG_TYPE_SINGLE_AUDIO } = IM.BaseDefine.MsgType;
@@ -44,7 +44,7 @@ t.test('counts are whole numbers within their bounds', async (t) => {
 });
 
 t.test('Tab completes commands, and partners after /to', async (t) => {
-  t.same(complete('/s', []), [['/sessions ', '/status '], '/s']);
+  t.same(complete('/s', []), [['/sessions ', '/send ', '/status '], '/s']);
   t.same(complete('/to tt00', ['TT001', 'TT002', '#Team']), [['/to TT001', '/to TT002'], '/to tt00']);
   t.same(complete('/to #', ['TT001', '#Team']), [['/to #Team'], '/to #']);
   t.same(complete('hello', ['hello']), [[], 'hello']);
@@ -88,6 +88,14 @@ t.test('small texts', async (t) => {
   t.equal(counted(1, 'message'), '1 message');
   t.equal(counted(2, 'message'), '2 messages');
   t.same([119_000, 7_199_000, 7_200_000].map(duration), ['119 s', '119 min', '2 h']);
+  t.same([1, 999, 1_000, 52_345, 999_500, 4_294_967_295].map(sizeText), [
+    '1 byte',
+    '999 bytes',
+    '1.0 kB',
+    '52 kB',
+    '1.0 MB',
+    '4.3 GB',
+  ]);
   const noon = new Date(2024, 1, 29, 12, 5).getTime();
   t.equal(stamp(noon, noon + 3_600_000), '12:05');
   t.equal(stamp(noon, noon + 86_400_000), '2024-02-29 12:05', 'with its date on another day');

@@ -4,6 +4,7 @@
  *   terminal   lines in and out                 people    who is who
  *   inbox      shows every message once         outbox    keeps ours until they are delivered
  *   connecting finds a server, and why not      listings  the commands that only look
+ *   files      what comes and goes as a file
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '../../common/client/client.js';
@@ -11,6 +12,7 @@ import { IM } from '../../common/pdu/pb.js';
 import { type CommandName, helpText, parseCount, parseLine } from './command.js';
 import { type Account, type Connected, connectTo, explained, isFinal, pauseMs } from './connecting.js';
 import { Desk } from './desk.js';
+import { Files } from './files.js';
 import { Inbox } from './inbox.js';
 import { listGroups, listPeople, listSessions, listUnread, showStatus } from './listings.js';
 import { Outbox } from './outbox.js';
@@ -35,6 +37,7 @@ export class Chat {
   readonly #terminal: Terminal;
   readonly #desk: Desk;
   readonly #outbox: Outbox;
+  readonly #files: Files;
   #inbox!: Inbox; // from the first login on
   #partner: Conversation | undefined;
   /** Resolves when the connection that was lost is there again. */
@@ -47,6 +50,7 @@ export class Chat {
     this.#terminal = terminal;
     this.#desk = new Desk(terminal, account);
     this.#outbox = new Outbox(this.#desk, (to, msgId) => void this.#inbox.shown(to, msgId));
+    this.#files = new Files(this.#desk);
     let end: (code: number) => void;
     this.#ended = new Promise((resolve) => {
       end = resolve;
@@ -119,6 +123,7 @@ export class Chat {
     client.on('message', (message) => void this.#inbox.received(message));
     client.on('frame', (frame) => this.#outbox.lateAck(client, frame));
     client.on('groupChange', (change) => void this.#groupChanged(client, change));
+    client.on('file', (notice) => void this.#files.offered(client, notice));
     client.on('kicked', (reason) => this.#kicked(reason));
     client.on('closed', (reason) => this.#lost(client, reason));
   }
@@ -203,6 +208,10 @@ export class Chat {
     unread: async () => listUnread(this.#desk, (await this.#desk.client.unread()).list),
     sessions: () => listSessions(this.#desk),
     groups: () => listGroups(this.#desk),
+    send: (path) => this.#send(path),
+    files: () => this.#files.list(),
+    accept: (text) => this.#meanwhile('accept', this.#files.accept(text)),
+    refuse: (number) => this.#files.refuse(number),
     retry: () => this.#retry(),
     status: () => showStatus(this.#desk, this.#outbox, this.#partner),
   };
@@ -211,6 +220,18 @@ export class Chat {
     if (this.#partner === undefined) return this.#desk.print(NOBODY_YET);
     const saying = this.#outbox.say(this.#partner, text);
     if (!this.#terminal.interactive) await saying; // at the server's pace, and in the order of the script
+  }
+
+  async #send(path: string): Promise<void> {
+    if (this.#partner === undefined) return this.#desk.print(NOBODY_YET);
+    if (path.trim() === '') return this.#desk.print('/send takes the path of a file');
+    await this.#meanwhile('send', this.#files.send(this.#partner, path.trim()));
+  }
+
+  /** A person types on while a file is on its way; a script waits for it. */
+  async #meanwhile(name: CommandName, work: Promise<void>): Promise<void> {
+    if (!this.#terminal.interactive) return work;
+    work.catch((error: unknown) => this.#desk.complain(`/${name}: ${(error as Error).message}`));
   }
 
   async #retry(): Promise<void> {

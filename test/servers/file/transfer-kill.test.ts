@@ -1,21 +1,23 @@
 /**
  * A large file through a file server that is killed while it takes it, and again while it gives it away. TRANSFER_MIB
- * makes it another size than 64 MiB.
+ * makes it another size than 32 MiB.
  */
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import t from 'tap';
 import { Client, findMsgServer } from '../../../common/client/client.js';
 import { offerOf, offlineFiles, receiveFile, sendFile } from '../../../common/client/files.js';
 import { file } from '../../../common/pdu/commands.js';
+import { projectRoot } from '../../../common/root.js';
 import { temporaryFolder } from '../../support/blobs.js';
 import { until } from '../../support/cluster.js';
 import { startProcesses } from '../../support/processes.js';
 
 const MIB = 1024 * 1024;
-const size = Number(process.env.TRANSFER_MIB ?? 64) * MIB + 4_321;
+const size = Number(process.env.TRANSFER_MIB ?? 32) * MIB + 4_321;
 const RSS_MAX = 200 * MIB;
 
 const folder = await temporaryFolder(t);
@@ -58,6 +60,22 @@ t.test('online: killed in the middle', { timeout: 600_000 }, async (t) => {
   rate(t, 'relayed', startedMs);
   t.equal(await digestOf(join(folder, 'online.bin')), wanted);
   await light(t);
+  for (const client of [alice, bob]) await client.logout();
+});
+
+t.test('from one terminal to another', async (t) => {
+  const chat = (user: string, ...lines: string[]) => {
+    const main = join(projectRoot, 'dist/tools/client.js');
+    const words = [main, user, 'test123', '--login', cluster.info.loginHttp];
+    return execFileSync(process.execPath, words, { input: `${lines.join('\n')}\n`, encoding: 'utf8' });
+  };
+  const small = join(folder, 'hello.txt');
+  await writeFile(small, 'hello');
+  await mkdir(join(folder, 'in'));
+  t.match(chat('TT001', '/to TT002', `/send ${small}`), 'will find hello.txt (5 bytes)');
+  t.match(chat('TT002', '/files', `/accept 1 ${join(folder, 'in')}`), 'hello.txt (5 bytes)');
+  t.equal(await readFile(join(folder, 'in', 'hello.txt'), 'utf8'), 'hello');
+  t.match(chat('TT002', '/files', '/accept 1'), 'no files wait for you');
 });
 
 /** The file server is killed when so much is over; it is started again by the launcher. */
