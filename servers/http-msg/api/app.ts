@@ -14,13 +14,18 @@ import type { Scope } from '../../../common/api-key.js';
 import { API_BODY_SIZE_MAX } from '../../../common/limits.js';
 import type { HttpMsgContext } from '../context.js';
 import { queries } from '../query.js';
+import { scim } from '../scim/routes.js';
 import { announcements } from './announcements.js';
+import { departments } from './departments.js';
 import { events } from './events.js';
+import { groups } from './groups.js';
+import { imports } from './imports.js';
 import type { Key } from './keys.js';
 import { may } from './keys.js';
 import { messages } from './messages.js';
 import { presence } from './presence.js';
 import { answerErrors, Problem, sendProblem } from './problem.js';
+import { users } from './users.js';
 import { webhooks } from './webhooks.js';
 
 declare module 'fastify' {
@@ -102,14 +107,21 @@ export async function openApp(
   });
   await app.register(queries(ctx));
   await app.register(swaggerUi, { routePrefix: `${API}/docs`, staticCSP: true });
-  await app.register(keyed(ctx), { prefix: API });
+  const subjects = [messages, presence, announcements, users, departments, groups, imports, events, webhooks];
+  await app.register(
+    keyed(ctx, async (it) => {
+      for (const routes of subjects) await it.register((own) => routes(ctx)(own.withTypeProvider<ZodTypeProvider>()));
+    }),
+    { prefix: API },
+  );
+  await app.register(keyed(ctx, scim(ctx)), { prefix: '/scim/v2' });
   app.get(`${API}/openapi.json`, { schema: { hide: true } }, async () => app.swagger());
   await app.ready();
   return app;
 }
 
 /** Everything that needs a key. */
-function keyed(ctx: HttpMsgContext) {
+function keyed(ctx: HttpMsgContext, routes: (app: FastifyInstance) => Promise<void>) {
   return async (app: FastifyInstance): Promise<void> => {
     const strangers = app.createRateLimit({ max: STRANGERS_MAX, timeWindow: MINUTE_MS });
     app.addHook('onRoute', (route) => {
@@ -139,7 +151,6 @@ function keyed(ctx: HttpMsgContext) {
       const { scope } = request.routeOptions.config;
       if (!may(request.key, scope!)) throw new Problem(403, 'SCOPE_MISSING', `the key lacks the scope ${scope}`);
     });
-    const subjects = [messages, presence, announcements, events, webhooks];
-    for (const routes of subjects) await app.register((it) => routes(ctx)(it.withTypeProvider<ZodTypeProvider>()));
+    await routes(app);
   };
 }

@@ -40,7 +40,11 @@ const STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   NOT_A_MEMBER: 403,
   NO_SUCH_USER: 404,
   NO_SUCH_GROUP: 404,
+  NO_SUCH_DEPARTMENT: 404,
   SEND_ID_REUSED: 409,
+  NAME_TAKEN: 409,
+  CONFLICT: 409,
+  NOT_EMPTY: 409,
   BUSY: 503,
   NO_LINK: 503,
   STORE_UNAVAILABLE: 503,
@@ -53,7 +57,7 @@ export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   // A fault of ours says nothing about itself to others.
   if (error instanceof ImError && error.code !== 'INTERNAL')
-    return new Problem(STATUS[error.code] ?? 409, error.code, error.detail);
+    return new Problem(STATUS[error.code] ?? 500, error.code, error.detail);
   if (hasZodFastifySchemaValidationErrors(error)) {
     const where = error.validationContext ?? 'request';
     const errors = error.validation.map((each) => ({

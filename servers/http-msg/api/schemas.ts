@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { isGroupId, isUserId } from '../../../common/conversation.js';
 import type { Key } from './keys.js';
@@ -9,7 +10,16 @@ export const groupId = z.int().min(1).max(0x7fff_ffff).refine(isGroupId).describ
 export const limit = (most: number, usual: number) => z.coerce.number().int().min(1).max(most).default(usual);
 export const queryUserId = z.coerce.number().pipe(userId);
 export const queryGroupId = z.coerce.number().pipe(groupId);
-export const timestamp = z.iso.datetime().describe('RFC 3339, UTC');
+export const pageCursor = z.string().max(256).optional().describe('next of the page before');
+export const ifMatch = z.object({ 'if-match': z.string().optional().describe('"version" that is to be changed') });
+
+/** @throws Problem when it is none of ours */
+export function expectedVersion(header: string | undefined): number | undefined {
+  if (header === undefined || header === '*') return undefined;
+  const [, digits] = /^(?:W\/)?"(\d{1,15})"$/.exec(header) ?? [];
+  if (digits === undefined) throw new Problem(400, 'BAD_REQUEST', 'If-Match: is none of our versions');
+  return Number(digits);
+}
 
 /** Answers that every route may give. */
 export const problems = {
@@ -31,6 +41,11 @@ export function actingUser(key: Key, named: number | undefined, field: string): 
   }
   if (named === undefined) throw new Problem(400, 'BAD_REQUEST', `${field}: is missing, as this key is nobody's own`);
   return named;
+}
+
+/** Who makes a change, for the audit trail. */
+export function actorOf(request: FastifyRequest): { kind: string; name: string; address: string } {
+  return { kind: 'api-key', name: request.key.id, address: request.ip };
 }
 
 /** A place in a list, as opaque text. */
