@@ -59,7 +59,7 @@ export function queries(ctx: HttpMsgContext) {
       done(null, body),
     );
     const post = <Body extends { app_key: string }>(path: string, is: z.ZodType<Body>, fails: Name, work: Work<Body>) =>
-      app.post(path, async (request, reply) => {
+      app.post(path, { schema: { hide: true } }, async (request, reply) => {
         const { name, ...more } = await answered(ctx, request, is, fails, work);
         const [error_code, error_msg] = ERROR[name];
         reply.header('cache-control', 'no-cache').header('connection', 'close');
