@@ -5,6 +5,7 @@ import { ImError } from '../../common/errors.js';
 import { API_BODY_SIZE_MAX, GROUP_MEMBERS_MAX } from '../../common/limits.js';
 import { directory } from '../../common/pdu/commands.js';
 import { IM } from '../../common/pdu/pb.js';
+import { Problem } from './api/problem.js';
 import type { HttpMsgContext } from './context.js';
 
 const { GroupModifyType } = IM.BaseDefine;
@@ -89,6 +90,7 @@ async function answered<Body extends { app_key: string }>(
     const name = partsOf(appKey)?.id ?? 'unkeyed';
     return { name: 'ok', ...(await work(ctx, parsed.data, { kind: 'api-key', name, address: request.ip })) };
   } catch (error) {
+    if (error instanceof Problem) return { name: 'unknownKey' };
     if (!(error instanceof ImError)) throw error;
     return { name: error.retry ? 'server' : fails };
   }
@@ -96,7 +98,7 @@ async function answered<Body extends { app_key: string }>(
 
 /** Undefined: it may. */
 async function refused(ctx: HttpMsgContext, appKey: string, ip: string): Promise<Name | undefined> {
-  const key = await ctx.keys.find(appKey);
+  const key = await ctx.keys.find(appKey, ip);
   if (key !== undefined) return key.scopes.has('groups:write') && key.userId === undefined ? undefined : 'notAllowed';
   if (!ctx.settings.unkeyedQueries) return 'unknownKey';
   return /^(127\.|::1$|::ffff:127\.)/.test(ip) ? undefined : 'address';

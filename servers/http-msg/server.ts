@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import { SendHook } from '../../common/chat/send-hook.js';
 import { wallClock } from '../../common/clock.js';
 import { listenHttp } from '../../common/net/http.js';
@@ -72,8 +73,25 @@ export async function startHttpMsgServer(
   return {
     ports: { http: http.port },
     notReady: () => (dbProxies.open ? (ctx.routes.open ? undefined : 'no route server') : 'no db-proxy'),
-    close,
+    async close(drainMs) {
+      tail.close(); // ends the event streams
+      app.server.close(); // nothing new; what is open has its time
+      await finished(app.server, drainMs);
+      http.close();
+      await close(drainMs);
+    },
   };
+}
+
+/** Resolves when no request is open any more, or after the time. */
+async function finished(server: Server, ms: number): Promise<void> {
+  server.closeIdleConnections();
+  const deadline = performance.now() + ms;
+  const open = () => new Promise<number>((resolve) => server.getConnections((_error, count) => resolve(count)));
+  while (performance.now() < deadline && (await open()) > 0) {
+    server.closeIdleConnections();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
 }
 
 /** How long a request may take to arrive whole. */

@@ -50,8 +50,6 @@ export type Api = FastifyInstance<
 export type Routes = (ctx: HttpMsgContext) => (app: Api) => Promise<void>;
 
 export const API = '/api/v1';
-/** Attempts with unknown keys from one address within a minute. */
-const STRANGERS_MAX = 300;
 const MINUTE_MS = 60_000;
 const HEADERS_SIZE_MAX = 16 * 1024;
 /** How often connections are looked over for those that are too slow. */
@@ -123,19 +121,13 @@ export async function openApp(
 /** Everything that needs a key. */
 function keyed(ctx: HttpMsgContext, routes: (app: FastifyInstance) => Promise<void>) {
   return async (app: FastifyInstance): Promise<void> => {
-    const strangers = app.createRateLimit({ max: STRANGERS_MAX, timeWindow: MINUTE_MS });
     app.addHook('onRoute', (route) => {
       if (route.config?.scope === undefined) throw new Error(`${route.url} names no scope`);
     });
     app.addHook('onRequest', async (request) => {
       const token = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-      const key = token === undefined ? undefined : await ctx.keys.find(token);
-      if (key === undefined) {
-        const limit = await strangers(request);
-        if (!limit.isAllowed && limit.isExceeded)
-          throw new Problem(429, 'TOO_MANY_REQUESTS', 'too many requests without a valid key from this address');
-        throw new Problem(401, 'NO_KEY', 'an API key is needed: Authorization: Bearer tt_…');
-      }
+      const key = token === undefined ? undefined : await ctx.keys.find(token, request.ip);
+      if (key === undefined) throw new Problem(401, 'NO_KEY', 'an API key is needed: Authorization: Bearer tt_…');
       request.key = key;
     });
     await app.register(rateLimit, {

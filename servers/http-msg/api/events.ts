@@ -25,7 +25,6 @@ const cursor = z.string().regex(/^\d{1,15}$/, 'is none of ours');
 
 export const events = (ctx: HttpMsgContext) => async (app: Api) => {
   let streams = 0;
-  app.addHook('preClose', async () => ctx.tail.close());
   app.get(
     '/events',
     {
@@ -95,7 +94,7 @@ async function stream(
   try {
     await say(`: events after ${next}\n\n`);
     while (!gone()) {
-      const key = await ctx.keys.find(token);
+      const key = await ctx.keys.find(token, request.ip);
       if (key === undefined || !may(key, 'events:read')) break;
       const page = await read(ctx, key, next, PAGE);
       const lines = page.eventList.map(

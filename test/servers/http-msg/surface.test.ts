@@ -75,7 +75,7 @@ t.test('a client made from the description works', async (t) => {
   `;
   await writeFile(join(folder, 'usage.mts'), usage);
   const options = ['--strict', '--noEmit', '--skipLibCheck', '--allowImportingTsExtensions', '--ignoreConfig'];
-  const kind = ['--target', 'es2022', '--module', 'nodenext', '--lib', 'es2022,dom', '--types', ''];
+  const kind = ['--target', 'es2022', '--module', 'nodenext', '--lib', 'es2022,dom', '--types', 'node'];
   // In a process of its own: the cluster goes on meanwhile.
   const tsc = join(projectRoot, 'node_modules/typescript/bin/tsc');
   const wrong = await promisify(execFile)(process.execPath, [tsc, ...options, ...kind, join(folder, 'usage.mts')]).then(
