@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { ApiKeys } from './api-keys.js';
-import type { Effect, Outbox } from './outbox.js';
+import { CONSUMERS_MS, type Effect, type Outbox } from './outbox.js';
 import { type Webhooks, wakeLanes } from './webhooks.js';
 
 export interface LoggedEvent extends Effect {
@@ -17,6 +17,8 @@ const CONSUMER = 'events';
 /** Any constant: the same in all builds. */
 const LOCK_ID = 0x65766e74;
 const TIDY_MS = 60_000;
+/** A batch that is on its way has looked before for whom it is written. */
+const STORING_MS = 500;
 
 /**
  * The log of events: every message in one order, for those who ask with a cursor, and the moment at which webhooks
@@ -28,6 +30,7 @@ export class Events {
   readonly #outbox: Outbox;
   readonly #webhooks: Webhooks;
   readonly #keys: ApiKeys;
+  #wanted: Promise<void> | undefined;
   #tidiedMs = Number.NEGATIVE_INFINITY;
 
   constructor(meta: pg.Pool, outbox: Outbox, webhooks: Webhooks) {
@@ -37,9 +40,20 @@ export class Events {
     this.#keys = new ApiKeys(meta);
   }
 
-  /** From now on there are events, within two seconds of every message at every db-proxy. */
-  async want(): Promise<void> {
-    if ((await this.#outbox.consumerOf(CONSUMER)) === undefined) await this.#outbox.register(CONSUMER);
+  /** Resolves when every message from then on is an event, at whatever db-proxy. At once but for the first time. */
+  want(): Promise<void> {
+    this.#wanted ??= this.#want().catch((error: unknown) => {
+      this.#wanted = undefined;
+      throw error;
+    });
+    return this.#wanted;
+  }
+
+  async #want(): Promise<void> {
+    if ((await this.#outbox.consumerOf(CONSUMER)) !== undefined) return;
+    await this.#outbox.register(CONSUMER);
+    // Until then some db-proxy may still store by what it knew before.
+    await new Promise((resolve) => setTimeout(resolve, CONSUMERS_MS + STORING_MS));
   }
 
   /**

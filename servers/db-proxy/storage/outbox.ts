@@ -10,7 +10,7 @@ export interface Effect {
 }
 
 /** How long a db-proxy may go on without knowing of a new consumer. */
-const CONSUMERS_MS = 2_000;
+export const CONSUMERS_MS = 2_000;
 /** By then whatever a db-proxy has written that did not know better is committed. */
 const WRITTEN_MS = CONSUMERS_MS + STATEMENT_MS_MAX + 1_000;
 const REMOVED_ROWS = 5_000;
@@ -89,13 +89,15 @@ export class Outbox {
   }
 
   async #known(): Promise<ReadonlyMap<string, number>> {
-    if (performance.now() - this.#readMs > CONSUMERS_MS) {
+    const nowMs = performance.now();
+    if (nowMs - this.#readMs > CONSUMERS_MS) {
       const { rows } = await this.#meta.query<{ id: number; name: string }>({
         name: 'outbox-consumers',
         text: 'select id, name from meta.outbox_consumer order by id',
       });
       this.#consumers = new Map(rows.map((row) => [row.name, row.id]));
-      this.#readMs = performance.now();
+      // As of the asking: somebody may have been registered while the answer was on its way.
+      this.#readMs = nowMs;
     }
     return this.#consumers;
   }

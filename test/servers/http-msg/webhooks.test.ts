@@ -162,7 +162,6 @@ t.test('a webhook of a person hears of his conversations only, and of groups whi
   const alice = await cluster.login('alice');
   await alice.say(2, 'not for carol');
   await alice.say(3, 'for carol');
-  await alice.say({ group: 1 } as never, 'x').catch(() => undefined);
   const group = (words: string) =>
     anybody('POST', '/api/v1/messages', { from: 1, to: { group: 1 }, content: { type: 'text', text: words } });
   await group('she is in it');
@@ -226,11 +225,11 @@ t.test('events by cursor and as a stream', async (t) => {
   await alice.say(2, 'before anybody asked');
   const start = (await ask!('GET', '/api/v1/events')).body.next;
   t.same((await ask!('GET', `/api/v1/events?cursor=${start}`)).body.events, []);
-  // db-proxies know of the wish for events within two seconds.
-  await until(async () => {
-    await alice.say(3, 'is anybody there');
-    return (await ask!('GET', `/api/v1/events?cursor=${start}`)).body.events.length > 0;
-  }, 'events to be written');
+  await alice.say(3, 'after it');
+  await until(
+    async () => (await ask!('GET', `/api/v1/events?cursor=${start}`)).body.events.length === 1,
+    'the event, the first one ever',
+  );
   const controller = new AbortController();
   const stream = await fetch(`${cluster.httpMsg[1]!.url}/api/v1/events`, {
     headers: { authorization: `Bearer ${key}`, accept: 'text/event-stream', 'last-event-id': start },
