@@ -21,7 +21,22 @@ function ask<In, Out, ReplyIn, ReplyOut>(
   return { id, name, codec, reply: command(replyId, replyName, replyCodec) };
 }
 
-const { Login, Buddy, Message, Group, File, SwitchService, Other, Server, Cluster, Blob, Directory, Api, Console } = IM;
+const {
+  Login,
+  Buddy,
+  Message,
+  Group,
+  File,
+  SwitchService,
+  Other,
+  Server,
+  Cluster,
+  Blob,
+  Directory,
+  Api,
+  Console,
+  Push,
+} = IM;
 
 export const login = {
   msgServer: ask(0x0101, 'IMMsgServReq', Login.IMMsgServReq, 0x0102, 'IMMsgServRsp', Login.IMMsgServRsp),
@@ -370,6 +385,14 @@ export const transfer = {
 };
 
 export const outbox = {
+  postpone: ask(
+    0x08a4,
+    'IMOutboxPostponeReq',
+    Push.IMOutboxPostponeReq,
+    0x08a5,
+    'IMOutboxPostponeRsp',
+    Push.IMOutboxPostponeRsp,
+  ),
   claim: ask(0x0880, 'IMOutboxClaimReq', Api.IMOutboxClaimReq, 0x0881, 'IMOutboxClaimRsp', Api.IMOutboxClaimRsp),
   done: ask(0x0882, 'IMOutboxDoneReq', Api.IMOutboxDoneReq, 0x0883, 'IMOutboxDoneRsp', Api.IMOutboxDoneRsp),
 };
@@ -473,4 +496,20 @@ export const consoleView = {
     'IMWhereaboutsRsp',
     Console.IMWhereaboutsRsp,
   ),
+};
+
+/** What push servers ask, and hear. */
+export const push = {
+  plan: ask(0x08a0, 'IMPushPlanReq', Push.IMPushPlanReq, 0x08a1, 'IMPushPlanRsp', Push.IMPushPlanRsp),
+  settle: ask(0x08a2, 'IMPushSettledReq', Push.IMPushSettledReq, 0x08a3, 'IMPushSettledRsp', Push.IMPushSettledRsp),
+  withdraw: ask(
+    0x08a6,
+    'IMPushWithdrawReq',
+    Push.IMPushWithdrawReq,
+    0x08a7,
+    'IMPushWithdrawRsp',
+    Push.IMPushWithdrawRsp,
+  ),
+  readMoved: command(0x08a8, 'IMReadMoved', Push.IMReadMoved),
+  online: ask(0x08aa, 'IMOnlineReq', Push.IMOnlineReq, 0x08ab, 'IMOnlineRsp', Push.IMOnlineRsp),
 };

@@ -12,6 +12,7 @@ import {
   login,
   message,
   outbox,
+  push,
   server,
   transfer,
   webhooks,
@@ -29,6 +30,7 @@ import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
 import * as messages from './handlers/message.js';
 import * as effects from './handlers/outbox.js';
+import * as pushing from './handlers/push.js';
 import { sync } from './handlers/sync.js';
 import * as hooks from './handlers/webhook.js';
 
@@ -153,4 +155,9 @@ export const fromHttpMsgServers = commandTable<DbProxyContext, Peer>([
 export const fromPushServers = commandTable<DbProxyContext, Peer>([
   answer(outbox.claim, effects.claim),
   answer(outbox.done, effects.done),
+  answer(outbox.postpone, pushing.postpone),
+  answer(push.plan, pushing.plan),
+  answer(push.settle, pushing.settle),
+  answer(push.withdraw, pushing.withdraw),
+  answer(directory.settings, directories.settings),
 ]);

@@ -18,6 +18,7 @@ import type { Messages } from './storage/messages.js';
 import type { Outbox } from './storage/outbox.js';
 import type { Passwords } from './storage/passwords.js';
 import type { People } from './storage/people.js';
+import type { Pushes } from './storage/pushes.js';
 import type { Transfers } from './storage/transfers.js';
 import type { Users } from './storage/users.js';
 import type { Webhooks } from './storage/webhooks.js';
@@ -39,6 +40,9 @@ export interface DbProxyContext {
   readonly groupAdmin: GroupAdmin;
   readonly liveSettings: LiveSettings;
   readonly audit: Audit;
+  readonly pushes: Pushes;
+  /** Somebody has read on: one push server hears of it, which may have to take something back. */
+  tellReadMoved(userId: number, conversationId: bigint, readMsgId: number): void;
   /** What the administration has changed: every msg server that is linked hears of it. */
   tellMsgServers(change: IM.Directory.IMDirectoryChanged.$Properties): void;
   readonly transfers: Transfers;

@@ -1,5 +1,5 @@
 import { Peers } from '../../common/net/peers.js';
-import { directory } from '../../common/pdu/commands.js';
+import { directory, push } from '../../common/pdu/commands.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { fromConsoles, fromFileServers, fromHttpMsgServers, fromMsgServers, fromPushServers } from './commands.js';
 import type { DbProxyContext } from './context.js';
@@ -41,6 +41,13 @@ export async function startDbProxy(settings: DbProxySettings, { name, log, metri
     log,
     tellMsgServers(change) {
       for (const peer of peers) if (peer.role === 'msg') peer.tell(directory.changed, change);
+    },
+    tellReadMoved(userId, conversationId, msgId) {
+      for (const peer of peers) {
+        if (peer.role !== 'push') continue;
+        peer.tell(push.readMoved, { userId, read: { conversationId: String(conversationId), msgId } });
+        return;
+      }
     },
   };
   const peers: Peers<DbProxyContext> = await Peers.open({

@@ -19,7 +19,6 @@ import type { HttpMsgSettings } from './settings.js';
  *   query.ts      TeamTalk's own two calls
  *   api/          everything under /api/v1, one file per subject; app.ts has what all of them share
  *   events/       what happened, on its way out: the end of the log, and deliveries to webhooks
- *   outgoing.ts   connections to addresses that others chose
  */
 export async function startHttpMsgServer(
   settings: HttpMsgSettings,

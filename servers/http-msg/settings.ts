@@ -1,4 +1,5 @@
 import { sendHookSettings } from '../../common/chat/send-hook.js';
+import { networks } from '../../common/net/outgoing.js';
 import {
   addresses,
   commonSettings,
@@ -9,7 +10,6 @@ import {
   port,
   type SettingsOf,
 } from '../../common/settings.js';
-import { networks } from './outgoing.js';
 
 export const httpMsgSettings = {
   ...commonSettings,

@@ -1,5 +1,5 @@
 import type { Peer } from '../../common/net/peers.js';
-import { buddy, cluster, consoleView, server } from '../../common/pdu/commands.js';
+import { buddy, cluster, consoleView, push, server } from '../../common/pdu/commands.js';
 import { answer, commandTable, hear } from '../../common/server/command-table.js';
 import type { RouteContext } from './context.js';
 import * as buddies from './handlers/buddy.js';
@@ -23,3 +23,5 @@ export const fromHttpMsgServers = commandTable<RouteContext, Peer>([
   answer(buddy.usersStatus, buddies.usersStatus),
 ]);
 export const fromConsoles = commandTable<RouteContext, Peer>([answer(consoleView.whereabouts, buddies.whereabouts)]);
+
+export const fromPushServers = commandTable<RouteContext, Peer>([answer(push.online, buddies.online)]);

@@ -45,6 +45,11 @@ export class Presence {
       for (const [clientType, count] of types) for (let i = 0; i < count; i++) yield { server: peer.name, clientType };
   }
 
+  classes(userId: number): { pc: boolean; mobile: boolean } {
+    const types = [...this.sessionsOf(userId)].map((each) => each.clientType);
+    return { pc: types.some(isPc), mobile: types.some((type) => !isPc(type)) };
+  }
+
   /** With any client, a phone included. */
   online(userId: number): boolean {
     return this.#users.has(userId);

@@ -1,6 +1,6 @@
 import { Peers } from '../../common/net/peers.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
-import { fromConsoles, fromHttpMsgServers, fromMsgServers } from './commands.js';
+import { fromConsoles, fromHttpMsgServers, fromMsgServers, fromPushServers } from './commands.js';
 import type { RouteContext } from './context.js';
 import { pcsGone } from './handlers/buddy.js';
 import { msgServerGone } from './handlers/server.js';
@@ -27,7 +27,7 @@ export async function startRouteServer(
     secret: settings.clusterSecret,
     log,
     ctx,
-    tables: { msg: fromMsgServers, 'http-msg': fromHttpMsgServers, admin: fromConsoles },
+    tables: { msg: fromMsgServers, 'http-msg': fromHttpMsgServers, push: fromPushServers, admin: fromConsoles },
     left(peer, silentMs) {
       if (peer.role !== 'msg') return;
       ctx.subjects.forget(peer);

@@ -23,6 +23,8 @@ import { startLoginServer } from '../../servers/login/server.js';
 import { loginSettings } from '../../servers/login/settings.js';
 import { startMsgServer } from '../../servers/msg/server.js';
 import { msgSettings } from '../../servers/msg/settings.js';
+import { startPushServer } from '../../servers/push/server.js';
+import { pushSettings } from '../../servers/push/settings.js';
 import { startRouteServer } from '../../servers/route/server.js';
 import { routeSettings } from '../../servers/route/settings.js';
 
@@ -45,6 +47,8 @@ export interface ClusterOptions {
   readonly file?: Partial<SettingsOf<typeof fileSettings>>;
   /** With an http-msg server, these settings over its defaults. */
   readonly httpMsg?: Partial<SettingsOf<typeof httpMsgSettings>>;
+  /** With a push server, these settings over its defaults. */
+  readonly push?: Partial<SettingsOf<typeof pushSettings>>;
   /** People to begin with; default: alice 1, bob 2, carol 3, dave 4, password test123. */
   readonly users?: readonly string[];
   /** Fixed groups to begin with, members by user id. */
@@ -71,6 +75,7 @@ export class TestCluster {
   file: { readonly running: Running; readonly folder: string; readonly storeUrl: string } | undefined;
   #login: Running | undefined;
   #console: Running | undefined;
+  #push: Running | undefined;
   readonly #clients: Client[] = [];
   readonly #metrics = new Map<string, Metrics>();
 
@@ -176,8 +181,7 @@ export class TestCluster {
 
   async close(): Promise<void> {
     for (const client of this.#clients) client.close();
-    const single = [this.file?.running, this.#login].filter((each) => each !== undefined);
-    await this.#console?.close(0);
+    const single = [this.#console, this.#push, this.file?.running, this.#login].filter((each) => each !== undefined);
     const all = [...this.httpMsg, ...this.msg, ...this.routes, ...this.dbProxies].map((each) => each.running);
     for (const running of [...all, ...single]) await running.close(0);
     if (this.file !== undefined) await rm(this.file.folder, { recursive: true, force: true });
@@ -207,6 +211,7 @@ export class TestCluster {
     });
     for (let i = 0; i < (options.msgServers ?? 1); i++) await this.addMsgServer(options);
     if (options.httpMsg !== undefined) await this.addHttpMsgServer(options.httpMsg);
+    if (options.push !== undefined) await this.#startPush(options.push);
     await until(() => this.#login!.notReady() === undefined, 'the login server to know a msg server');
     if (options.console !== undefined) await this.#startConsole(options.console);
   }
@@ -221,6 +226,15 @@ export class TestCluster {
     });
     this.#console = running;
     await until(() => running.notReady() === undefined, 'the console to be ready');
+  }
+
+  async #startPush(options: NonNullable<ClusterOptions['push']>): Promise<void> {
+    this.#push = await this.#start('push', pushSettings, startPushServer, 'push', {
+      routeServers: this.routes.map(({ port }) => ({ host: '127.0.0.1', port })),
+      dbProxies: this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port })),
+      ...options,
+    });
+    await until(() => this.#push!.notReady() === undefined, 'the push server to be ready');
   }
 
   #start<D extends Definitions & typeof commonSettings>(

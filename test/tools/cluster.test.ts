@@ -35,6 +35,7 @@ const SERVERS = [
   'msg-1',
   'msg-2',
   'http-msg',
+  'push',
   'admin',
 ];
 
@@ -183,7 +184,7 @@ t.test('the next start has the messages and the people of the first; kill -9 of 
   t.equal(second.info.apiKey, first.info.apiKey, 'the same key of the HTTP interface');
   t.same(
     Object.keys(second.info.pids),
-    ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1', 'http-msg', 'admin', 'postgres'],
+    ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1', 'http-msg', 'push', 'admin', 'postgres'],
     'one of each kind',
   );
   const alice = await enter(t, second.info, 'TT001');
@@ -293,7 +294,16 @@ t.test('DATABASE_URL: that server is used, and none is started', async (t) => {
 
   await t.test('--no-demo leaves the directory empty', async (t) => {
     const cluster = await startProcesses(t, { data, env, args: ['--no-demo', '--demo-users', '3'] });
-    t.same(Object.keys(cluster.info.pids), ['db-proxy-1', 'route-1', 'login', 'file', 'msg-1', 'http-msg', 'admin']);
+    t.same(Object.keys(cluster.info.pids), [
+      'db-proxy-1',
+      'route-1',
+      'login',
+      'file',
+      'msg-1',
+      'http-msg',
+      'push',
+      'admin',
+    ]);
     t.equal(await people(), 0);
     await t.rejects(enter(t, cluster.info, 'TT001'), LoginRefused);
     t.equal((await cluster.stop()).code, 0);

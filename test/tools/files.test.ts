@@ -1,8 +1,8 @@
 /** The file server as a process of its own: killed in the middle of an upload, given a large file, looked at by the tool. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { appendFile, readdir, readFile, stat } from 'node:fs/promises';
 import { request } from 'node:http';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import t from 'tap';
@@ -137,16 +137,9 @@ t.test('the tool: what there is, what would go, whether all of it opens; and key
   t.match(await files('keep', 'store', '1'), { code: 0 });
   t.match(await files('gc', '--dry-run'), { code: 0, stdout: /^due: 0 files .*; 0 objects/ });
   t.match(await files('keep', 'shop', '1'), { code: 1, stderr: /expected store or transfer/ });
-  await mkdir(join(cluster.data, 'files', 'ff'), { recursive: true });
-  await writeFile(join(cluster.data, 'files', 'ff', 'ff'.repeat(16)), 'nobody’s');
+  await appendFile(join(dirname(await smallest()), 'ff'.repeat(16)), 'nobody’s');
   t.match(await files('gc', '--dry-run'), { stdout: /; 1 objects/ });
   t.match(await files('gc'), { code: 0, stdout: '0 objects and 1 that nobody knew are gone' });
-  const path = await smallest();
-  const sealed = await readFile(path);
-  sealed[20]! ^= 1;
-  await writeFile(path, sealed);
-  const damaged = /chunk 0 of [0-9a-f]{32} does not open[\s\S]*2 files are whole, 1 are not/;
-  t.match(await files('verify'), { code: 1, stdout: damaged });
 });
 
 /** The path of the smallest object. */

@@ -38,6 +38,7 @@ export const PORTS = {
   opsDbProxy: 19150,
   opsFile: 19170,
   opsHttpMsg: 19180,
+  opsPush: 19190,
 } as const;
 
 /** Ports go up from the first one of a kind; the next kind's must not be reached. */
@@ -114,6 +115,10 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
     ),
     make('http-msg', 'http-msg', PORTS.opsHttpMsg, {
       httpPort: at(PORTS.httpMsg),
+      routeServers: list(options.routeServers, PORTS.route),
+      dbProxies: list(options.dbProxies, PORTS.dbProxy),
+    }),
+    make('push', 'push', PORTS.opsPush, {
       routeServers: list(options.routeServers, PORTS.route),
       dbProxies: list(options.dbProxies, PORTS.dbProxy),
     }),

@@ -4799,6 +4799,261 @@ export namespace IM {
         }
     }
 
+    namespace Push {
+
+        class PushPlace {
+            constructor(properties?: IM.Push.PushPlace.$Properties);
+            conversationId: string;
+            msgId: number;
+            static encode(message: IM.Push.PushPlace.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.PushPlace;
+        }
+
+        namespace PushPlace {
+            interface $Properties {
+                conversationId: string;
+                msgId: number;
+            }
+        }
+
+        class IMPushPlanReq {
+            constructor(properties?: IM.Push.IMPushPlanReq.$Properties);
+            placeList: IM.Push.PushPlace[];
+            withText: boolean;
+            static encode(message: IM.Push.IMPushPlanReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMPushPlanReq;
+        }
+
+        namespace IMPushPlanReq {
+            interface $Properties {
+                placeList?: readonly IM.Push.PushPlace.$Properties[] | undefined;
+                withText: boolean;
+            }
+        }
+
+        class IMPushPlanRsp {
+            constructor(properties?: IM.Push.IMPushPlanRsp.$Properties);
+            pushList: IM.Push.PlannedPush[];
+            static encode(message: IM.Push.IMPushPlanRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMPushPlanRsp;
+        }
+
+        namespace IMPushPlanRsp {
+            interface $Properties {
+                pushList?: readonly IM.Push.PlannedPush.$Properties[] | undefined;
+            }
+        }
+
+        class PlannedPush {
+            constructor(properties?: IM.Push.PlannedPush.$Properties);
+            place: IM.Push.PushPlace;
+            fromUserId: number;
+            fromNick: string;
+            sessionType: IM.BaseDefine.SessionType;
+            groupId?: number | undefined;
+            groupName?: string | undefined;
+            msgType: IM.BaseDefine.MsgType;
+            createTimeMs: number;
+            text?: string | undefined;
+            targetList: IM.Push.PushTarget[];
+            static encode(message: IM.Push.PlannedPush.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.PlannedPush;
+        }
+
+        namespace PlannedPush {
+            interface $Properties {
+                place: IM.Push.PushPlace.$Properties;
+                fromUserId: number;
+                fromNick: string;
+                sessionType: IM.BaseDefine.SessionType;
+                groupId?: number | undefined;
+                groupName?: string | undefined;
+                msgType: IM.BaseDefine.MsgType;
+                createTimeMs: number;
+                text?: string | undefined;
+                targetList?: readonly IM.Push.PushTarget.$Properties[] | undefined;
+            }
+        }
+
+        class PushTarget {
+            constructor(properties?: IM.Push.PushTarget.$Properties);
+            userId: number;
+            sessionId: number;
+            clientType: IM.BaseDefine.ClientType;
+            token: string;
+            badge: number;
+            static encode(message: IM.Push.PushTarget.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.PushTarget;
+        }
+
+        namespace PushTarget {
+            interface $Properties {
+                userId: number;
+                sessionId: number;
+                clientType: IM.BaseDefine.ClientType;
+                token: string;
+                badge: number;
+            }
+        }
+
+        class IMPushSettledReq {
+            constructor(properties?: IM.Push.IMPushSettledReq.$Properties);
+            shownList: IM.Push.PushShown[];
+            invalidTokenList: string[];
+            static encode(message: IM.Push.IMPushSettledReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMPushSettledReq;
+        }
+
+        namespace IMPushSettledReq {
+            interface $Properties {
+                shownList?: readonly IM.Push.PushShown.$Properties[] | undefined;
+                invalidTokenList?: readonly string[] | undefined;
+            }
+        }
+
+        class PushShown {
+            constructor(properties?: IM.Push.PushShown.$Properties);
+            userId: number;
+            place: IM.Push.PushPlace;
+            static encode(message: IM.Push.PushShown.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.PushShown;
+        }
+
+        namespace PushShown {
+            interface $Properties {
+                userId: number;
+                place: IM.Push.PushPlace.$Properties;
+            }
+        }
+
+        class IMPushSettledRsp {
+            constructor(properties?: IM.Push.IMPushSettledRsp.$Properties);
+            static encode(message: IM.Push.IMPushSettledRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMPushSettledRsp;
+        }
+
+        namespace IMPushSettledRsp {
+            interface $Properties {
+            }
+        }
+
+        class IMOutboxPostponeReq {
+            constructor(properties?: IM.Push.IMOutboxPostponeReq.$Properties);
+            consumer: string;
+            placeList: IM.Push.PushPlace[];
+            delayMs: number;
+            static encode(message: IM.Push.IMOutboxPostponeReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMOutboxPostponeReq;
+        }
+
+        namespace IMOutboxPostponeReq {
+            interface $Properties {
+                consumer: string;
+                placeList?: readonly IM.Push.PushPlace.$Properties[] | undefined;
+                delayMs: number;
+            }
+        }
+
+        class IMOutboxPostponeRsp {
+            constructor(properties?: IM.Push.IMOutboxPostponeRsp.$Properties);
+            static encode(message: IM.Push.IMOutboxPostponeRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMOutboxPostponeRsp;
+        }
+
+        namespace IMOutboxPostponeRsp {
+            interface $Properties {
+            }
+        }
+
+        class IMPushWithdrawReq {
+            constructor(properties?: IM.Push.IMPushWithdrawReq.$Properties);
+            userId: number;
+            read: IM.Push.PushPlace;
+            static encode(message: IM.Push.IMPushWithdrawReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMPushWithdrawReq;
+        }
+
+        namespace IMPushWithdrawReq {
+            interface $Properties {
+                userId: number;
+                read: IM.Push.PushPlace.$Properties;
+            }
+        }
+
+        class IMPushWithdrawRsp {
+            constructor(properties?: IM.Push.IMPushWithdrawRsp.$Properties);
+            target?: IM.Push.PushTarget | undefined;
+            sessionType?: IM.BaseDefine.SessionType | undefined;
+            static encode(message: IM.Push.IMPushWithdrawRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMPushWithdrawRsp;
+        }
+
+        namespace IMPushWithdrawRsp {
+            interface $Properties {
+                target?: IM.Push.PushTarget.$Properties | undefined;
+                sessionType?: IM.BaseDefine.SessionType | undefined;
+            }
+        }
+
+        class IMReadMoved {
+            constructor(properties?: IM.Push.IMReadMoved.$Properties);
+            userId: number;
+            read: IM.Push.PushPlace;
+            static encode(message: IM.Push.IMReadMoved.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMReadMoved;
+        }
+
+        namespace IMReadMoved {
+            interface $Properties {
+                userId: number;
+                read: IM.Push.PushPlace.$Properties;
+            }
+        }
+
+        class IMOnlineReq {
+            constructor(properties?: IM.Push.IMOnlineReq.$Properties);
+            userIdList: number[];
+            static encode(message: IM.Push.IMOnlineReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMOnlineReq;
+        }
+
+        namespace IMOnlineReq {
+            interface $Properties {
+                userIdList?: readonly number[] | undefined;
+            }
+        }
+
+        class IMOnlineRsp {
+            constructor(properties?: IM.Push.IMOnlineRsp.$Properties);
+            onlineList: IM.Push.OnlineUser[];
+            static encode(message: IM.Push.IMOnlineRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMOnlineRsp;
+        }
+
+        namespace IMOnlineRsp {
+            interface $Properties {
+                onlineList?: readonly IM.Push.OnlineUser.$Properties[] | undefined;
+            }
+        }
+
+        class OnlineUser {
+            constructor(properties?: IM.Push.OnlineUser.$Properties);
+            userId: number;
+            pc: boolean;
+            mobile: boolean;
+            static encode(message: IM.Push.OnlineUser.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.OnlineUser;
+        }
+
+        namespace OnlineUser {
+            interface $Properties {
+                userId: number;
+                pc: boolean;
+                mobile: boolean;
+            }
+        }
+    }
+
     namespace Server {
 
         class IMStopReceivePacket {

@@ -1,6 +1,7 @@
 import { DEVICE_TOKEN_SIZE_MAX, PASSWORD_LENGTH_MAX, USER_NAME_LENGTH_MAX } from '../../../common/limits.js';
 import type { IM } from '../../../common/pdu/pb.js';
 import type { DbProxyContext } from '../context.js';
+import { PUSH } from '../storage/pushes.js';
 import { canBeKept, userInfo } from './buddy.js';
 
 /** Results and texts as TeamTalk clients know them. */
@@ -48,7 +49,10 @@ export async function deviceToken(
   asked: IM.Login.IMDeviceTokenReq,
 ): Promise<IM.Login.IMDeviceTokenRsp.$Properties> {
   const { userId, deviceToken: token, clientType } = asked;
-  if (clientType !== undefined && canBeKept(token, DEVICE_TOKEN_SIZE_MAX))
+  if (clientType !== undefined && canBeKept(token, DEVICE_TOKEN_SIZE_MAX)) {
     await ctx.devices.setToken(userId, clientType, token);
+    // As long as there is no phone at all, messages leave nothing for push servers.
+    if (token !== '' && (await ctx.outbox.consumerOf(PUSH)) === undefined) await ctx.outbox.register(PUSH);
+  }
   return { userId };
 }

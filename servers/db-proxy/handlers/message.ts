@@ -61,7 +61,9 @@ export async function markRead(
 ): Promise<IM.Cluster.IMMarkReadRsp.$Properties> {
   const id = conversationOf(asked.userId, asked.sessionType, asked.sessionId);
   if (id === undefined) return { readMsgId: 0, moved: false };
-  return ctx.conversations.markRead(asked.userId, id, clampId(asked.msgId));
+  const result = await ctx.conversations.markRead(asked.userId, id, clampId(asked.msgId));
+  if (result.moved) ctx.tellReadMoved(asked.userId, id, result.readMsgId);
+  return result;
 }
 
 export async function unreadCount(

@@ -3,6 +3,7 @@ import { OUTBOX_CLAIM_MAX } from '../../../common/limits.js';
 import type { IM } from '../../../common/pdu/pb.js';
 import type { DbProxyContext } from '../context.js';
 import { type Message, type Place, placeKey } from '../storage/messages.js';
+import { PUSH } from '../storage/pushes.js';
 import { sessionOf } from './buddy.js';
 
 /** What is to be done because of messages, for somebody who does it. The first claim makes him known. */
@@ -10,9 +11,12 @@ export async function claim(
   ctx: DbProxyContext,
   asked: IM.Api.IMOutboxClaimReq,
 ): Promise<IM.Api.IMOutboxClaimRsp.$Properties> {
-  const consumer = await consumerOf(ctx, asked.consumer);
+  // Without a single phone nobody is to be told of anything, and no message pays for it.
+  const consumer =
+    asked.consumer === PUSH && !(await ctx.pushes.wanted()) ? undefined : await consumerOf(ctx, asked.consumer);
   if (asked.limit < 1 || asked.limit > OUTBOX_CLAIM_MAX)
     throw new ImError('BAD_REQUEST', `limit ${asked.limit}, 1 to ${OUTBOX_CLAIM_MAX} are allowed`);
+  if (consumer === undefined) return { effectList: [] };
   const effects = await ctx.outbox.claim(consumer, asked.limit, asked.leaseMs);
   const messages = asked.withMessages === true ? await ctx.messages.at(effects, true) : new Map<string, Message>();
   return {
@@ -32,7 +36,7 @@ export async function done(
   return {};
 }
 
-async function consumerOf(ctx: DbProxyContext, name: string): Promise<number> {
+export async function consumerOf(ctx: DbProxyContext, name: string): Promise<number> {
   // The events' own rows are nobody else's to take.
   if (!/^[a-z-]{1,32}$/.test(name) || name === 'events')
     throw new ImError('BAD_REQUEST', `no consumer is called ${name}`);

@@ -140,6 +140,31 @@ export class Outbox {
     );
   }
 
+  /** These are handed out again, but not before so long. */
+  async postpone(consumer: number, effects: readonly Effect[], delayMs: number): Promise<void> {
+    await this.#shards.settled(async () => {
+      for (const [shard, part] of this.#shards.split(effects, (effect) => bucketOf(effect.conversationId))) {
+        const buckets = part.map((effect) => bucketOf(effect.conversationId));
+        await shard.pool.query({
+          name: 'outbox-postpone',
+          text: `with fence as materialized (select shard.writable($5::smallint[]) as open), later as (
+                   update shard.outbox o set claimed_until = now() + $6 * interval '1 millisecond'
+                     from fence, unnest($2::smallint[], $3::bigint[], $4::int[]) as w (bucket, conversation_id, msg_id)
+                    where fence.open and o.consumer = $1 and o.bucket = w.bucket and o.conversation_id = w.conversation_id and o.msg_id = w.msg_id)
+                 select from fence where open`,
+          values: [
+            consumer,
+            buckets,
+            part.map((e) => String(e.conversationId)),
+            part.map((e) => e.msgId),
+            distinct(buckets),
+            delayMs,
+          ],
+        });
+      }
+    });
+  }
+
   /** These are done and need not be done again. */
   async done(consumer: number, effects: readonly Effect[]): Promise<void> {
     await this.#shards.settled(async () => {

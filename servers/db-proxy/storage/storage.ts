@@ -30,6 +30,7 @@ import { migrate } from './migrations.js';
 import { Outbox } from './outbox.js';
 import { type DecidedBy, Passwords } from './passwords.js';
 import { People } from './people.js';
+import { Pushes } from './pushes.js';
 import { QuietHours } from './quiet-hours.js';
 import { RedisKeys } from './redis-keys.js';
 import { Shards } from './shards.js';
@@ -99,6 +100,8 @@ export async function openStorage(
   const redis = openRedis(settings, log, watch);
   const audit = new Audit(meta, log);
   const health = new Health(meta, shards);
+  const quietHours = new QuietHours(meta, settings.timeZone);
+  const conversations = new Conversations(shards, messages, groups, lists);
   return {
     users,
     groups,
@@ -111,13 +114,14 @@ export async function openStorage(
     groupAdmin: new GroupAdmin(meta, audit),
     liveSettings: new LiveSettings(meta, audit),
     devices: new Devices(meta),
-    quietHours: new QuietHours(meta, settings.timeZone),
+    quietHours,
     passwords: openPasswords(meta, masterKeys.first.key, settings.addressFailuresMax, redis, watch),
     /** Undefined: there is none in the settings. */
     redis,
     blobs: new Blobs(meta, keys),
-    conversations: new Conversations(shards, messages, groups, lists),
     transfers: new Transfers(meta, keys),
+    conversations,
+    pushes: new Pushes(meta, { messages, conversations, users, quietHours }),
     outbox,
     events: new Events(meta, outbox, webhooks),
     webhooks,

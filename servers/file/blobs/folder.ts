@@ -61,7 +61,7 @@ export class FolderDriver implements Driver {
       const ids = new Set<string>();
       for await (const { name } of await opendir(join(this.#folder, folder.name))) {
         const id = name.split('.')[0]!;
-        if (ID.test(id) && id.startsWith(folder.name)) ids.add(id);
+        if (ID.test(id)) ids.add(id);
       }
       yield* ids;
     }

@@ -48,8 +48,7 @@ export async function sweep(driver: Driver, index: SweepIndex, options: SweepOpt
   for (const id of ids) {
     if (signal?.aborted) break;
     await driver.remove(id);
-    orphans++;
-    hear?.({ removed, orphans });
+    hear?.({ removed, orphans: ++orphans });
   }
   return { removed, orphans };
 }

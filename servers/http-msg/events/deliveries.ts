@@ -3,10 +3,10 @@ import { type Agent, request } from 'undici';
 import { ImError } from '../../../common/errors.js';
 import type { Logger } from '../../../common/log.js';
 import type { LinkGroup } from '../../../common/net/link-group.js';
+import { guardedAgent } from '../../../common/net/outgoing.js';
 import { webhooks } from '../../../common/pdu/commands.js';
 import type { IM } from '../../../common/pdu/pb.js';
 import { shown } from '../api/content.js';
-import { guardedAgent } from '../outgoing.js';
 import type { HttpMsgSettings } from '../settings.js';
 import type { Tail } from './tail.js';
 

@@ -62,3 +62,9 @@ export function whereabouts(
 function statusOf(online: boolean): IM.BaseDefine.UserStatType {
   return online ? UserStatType.USER_STATUS_ONLINE : UserStatType.USER_STATUS_OFFLINE;
 }
+
+/** With which classes of devices these users are here; those with none are left out. */
+export function online(ctx: RouteContext, asked: IM.Push.IMOnlineReq): IM.Push.IMOnlineRsp.$Properties {
+  const all = asked.userIdList.map((userId) => ({ userId, ...ctx.presence.classes(userId) }));
+  return { onlineList: all.filter(({ pc, mobile }) => pc || mobile) };
+}

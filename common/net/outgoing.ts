@@ -3,7 +3,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { Agent, buildConnector } from 'undici';
 import { z } from 'zod';
-import type { Setting } from '../../common/settings.js';
+import type { Setting } from '../settings.js';
 
 /**
  * The way out to addresses that others chose. A name is resolved once and the connection goes to the very address that
@@ -36,8 +36,11 @@ export function mayConnect(address: string, allowed: readonly Network[]): boolea
   return allowed.some(([network, bits]) => parsed.kind() === network.kind() && parsed.match([network, bits] as never));
 }
 
-/** An agent of undici that connects nowhere else. @throws AddressRefused, as the cause of what the request throws */
-export function guardedAgent(allowed: readonly Network[], connectTimeoutMs: number): Agent {
+/**
+ * An agent of undici that connects nowhere else. `ca`: certificate authorities (PEM) in place of the well-known ones.
+ * @throws AddressRefused, as the cause of what the request throws
+ */
+export function guardedAgent(allowed: readonly Network[], connectTimeoutMs: number, ca?: string): Agent {
   const refused = (host: string) => new AddressRefused(`${host} leads to an address that is not allowed`);
   const lookup: LookupFunction = (host, options, done) => {
     dnsLookup(host, { ...options, all: true }, (error, found) => {
@@ -50,7 +53,7 @@ export function guardedAgent(allowed: readonly Network[], connectTimeoutMs: numb
       done(null, first.address, first.family);
     });
   };
-  const connect = buildConnector({ timeout: connectTimeoutMs, lookup } as never);
+  const connect = buildConnector({ timeout: connectTimeoutMs, lookup, ...(ca && { ca }) } as never);
   return new Agent({
     connect(options, done) {
       const host = options.hostname.replace(/^\[|\]$/g, '');

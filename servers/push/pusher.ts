@@ -1,0 +1,285 @@
+import { createHash } from 'node:crypto';
+import { ImError } from '../../common/errors.js';
+import type { Logger } from '../../common/log.js';
+import type { LinkGroup } from '../../common/net/link-group.js';
+import { outbox, push } from '../../common/pdu/commands.js';
+import type { IM } from '../../common/pdu/pb.js';
+import type { Manners } from './manners.js';
+import { type Manner, noticeOf } from './notice.js';
+import type { About, Outcome, Push } from './providers/provider.js';
+import type { PushSettings } from './settings.js';
+import type { VendorName, Vendors } from './vendors.js';
+
+const CONSUMER = 'push';
+/** Messages of one claim, and messages under way at most. */
+const CLAIM = 200;
+const OPEN_MAX = 2_000;
+const IDLE_MS = 250;
+const FAILED_MS = 1_000;
+/** Pauses before a message is taken up again: doubled each time. */
+const AGAIN_MS_MIN = 1_000;
+const AGAIN_MS_MAX = 300_000;
+/** Read notices that wait to be looked at; one more is forgotten, and its push stays until the app is opened. */
+const READS_MAX = 10_000;
+const TOLD_MAX = 50_000;
+const ATTEMPTS_MAX = 50_000;
+
+export interface PushCounters {
+  /** @param result sent, gone, later, refused, expired */
+  settled(vendor: VendorName, kind: Push['kind'], result: string, reason: string): void;
+}
+
+interface Sending {
+  readonly target: IM.Push.PushTarget;
+  readonly vendor: VendorName;
+  readonly outcome: Outcome;
+}
+
+/**
+ * Works the outbox off: claims messages, asks which phones are to be told, leaves out those that are connected, sends,
+ * and notes down what was told. Nothing is remembered here, so this process may die at any moment: what it had not
+ * settled is claimed anew, and who was told of a message before is not told again. A push that went out in the moment
+ * of dying goes out twice, under the same collapse id.
+ */
+export class Pusher {
+  readonly #dbProxies: LinkGroup;
+  readonly #routes: LinkGroup;
+  readonly #vendors: Vendors;
+  readonly #manners: Manners;
+  readonly #settings: PushSettings;
+  readonly #counters: PushCounters;
+  readonly #log: Logger;
+  /** Conversations with messages under way → the end of the last one. */
+  readonly #turns = new Map<string, Promise<void>>();
+  readonly #told = new Told();
+  /** Messages that are to be taken up again → how often they were. */
+  readonly #attempts = new Map<string, number>();
+  #open = 0;
+  #reads = 0;
+  #closed = false;
+  readonly #running: Promise<void>;
+
+  constructor(
+    links: { dbProxies: LinkGroup; routes: LinkGroup },
+    vendors: Vendors,
+    manners: Manners,
+    settings: PushSettings,
+    counters: PushCounters,
+    log: Logger,
+  ) {
+    this.#dbProxies = links.dbProxies;
+    this.#routes = links.routes;
+    this.#vendors = vendors;
+    this.#manners = manners;
+    this.#settings = settings;
+    this.#counters = counters;
+    this.#log = log;
+    this.#running = this.#run();
+  }
+
+  /** Messages under way. */
+  get open(): number {
+    return this.#open;
+  }
+
+  async close(drainMs: number): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+    const deadline = performance.now() + drainMs;
+    while (this.#open > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
+  /** Somebody has read up to there: what his phone shows of it goes. */
+  async readMoved({ userId, read }: IM.Push.IMReadMoved): Promise<void> {
+    if (this.#closed || this.#reads >= READS_MAX) return;
+    this.#reads++;
+    try {
+      const { target, sessionType } = await this.#dbProxies.ask(push.withdraw, { userId, read }, userId);
+      if (target != null && sessionType != null) {
+        const about = { sessionType, sessionId: target.sessionId, fromUserId: 0, msgId: read.msgId, msgType: 0 };
+        await this.#send(target, 'withdraw', { title: '', body: '' }, about, Date.now());
+      }
+    } catch (error) {
+      if (!(error instanceof ImError)) throw error; // it stays on the phone until the app is opened
+    } finally {
+      this.#reads--;
+    }
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#closed) {
+      const claimed = this.#open >= OPEN_MAX ? 0 : await this.#claim();
+      if (claimed === 0) await pause(IDLE_MS);
+      else if (claimed === undefined) await pause(FAILED_MS);
+    }
+  }
+
+  /** @returns how many, or undefined when they could not be asked for. */
+  async #claim(): Promise<number | undefined> {
+    try {
+      const asked = { consumer: CONSUMER, limit: CLAIM, leaseMs: this.#settings.claimLeaseMs };
+      const { effectList } = await this.#dbProxies.ask(outbox.claim, asked);
+      for (let from = 0; from < effectList.length; from += CLAIM) {
+        const places = effectList
+          .slice(from, from + CLAIM)
+          .map(({ conversationId, msgId }) => ({ conversationId, msgId }));
+        this.#open += places.length;
+        void this.#work(places)
+          .catch((error: Error) => this.#log.warn({ error: error.message }, 'pushes wait to be claimed anew'))
+          .finally(() => {
+            this.#open -= places.length;
+          });
+      }
+      return effectList.length;
+    } catch (error) {
+      if (!(error instanceof ImError)) throw error;
+      if (error.code === 'INTERNAL') this.#log.error({ error }, 'pushes cannot be claimed');
+      return undefined;
+    }
+  }
+
+  async #work(places: readonly IM.Push.PushPlace.$Properties[]): Promise<void> {
+    const manner = this.#manners.now;
+    const { pushList } = await this.#dbProxies.ask(push.plan, { placeList: places, withText: manner.text === 'full' });
+    const userIds = [...new Set(pushList.flatMap(({ targetList }) => targetList.map((each) => each.userId)))];
+    const online = await this.#online(userIds);
+    const told = new Set(pushList.map(({ place }) => keyOf(place)));
+    await this.#done(places.filter((place) => !told.has(keyOf(place))));
+    const inOrder = pushList.sort((a, b) => a.place.msgId - b.place.msgId);
+    await Promise.all(
+      inOrder.map((planned) => this.#inTurn(planned.place.conversationId, () => this.#tell(planned, manner, online))),
+    );
+  }
+
+  /** Within a conversation one after the other, as a later message replaces an earlier one on the phone. */
+  #inTurn(conversationId: string, work: () => Promise<void>): Promise<void> {
+    const turn = (this.#turns.get(conversationId) ?? Promise.resolve()).then(work);
+    const settled = turn.catch(() => undefined); // his own caller hears of it
+    this.#turns.set(conversationId, settled);
+    void settled.then(() => {
+      if (this.#turns.get(conversationId) === settled) this.#turns.delete(conversationId);
+    });
+    return turn;
+  }
+
+  async #online(userIdList: readonly number[]): Promise<ReadonlyMap<number, IM.Push.OnlineUser>> {
+    if (userIdList.length === 0) return new Map();
+    const { onlineList } = await this.#routes.ask(push.online, { userIdList });
+    return new Map(onlineList.map((each) => [each.userId, each]));
+  }
+
+  /** One message, to all phones that it is for. */
+  async #tell(
+    planned: IM.Push.PlannedPush,
+    manner: Manner,
+    online: ReadonlyMap<number, IM.Push.OnlineUser>,
+  ): Promise<void> {
+    const { place, createTimeMs, fromUserId, sessionType, msgType } = planned;
+    if (createTimeMs + this.#settings.expiryMs < Date.now()) {
+      this.#attempts.delete(keyOf(place));
+      this.#counters.settled('none', 'ring', 'expired', '');
+      return this.#done([place]);
+    }
+    const notice = noticeOf(planned, manner);
+    const sendings = planned.targetList.map(async (target): Promise<Sending | undefined> => {
+      // Planned before a later one went out, told after it, it would take its place.
+      if (this.#told.newest(target.userId, place.conversationId) > place.msgId) return undefined;
+      const here = online.get(target.userId);
+      const kind = here?.pc === true && manner.whilePcOnline !== 'ring' ? 'badge' : 'ring';
+      if (here?.mobile === true || (kind === 'badge' && manner.whilePcOnline === 'nothing')) return undefined;
+      const about = { sessionType, sessionId: target.sessionId, fromUserId, msgId: place.msgId, msgType };
+      return this.#send(target, kind, notice, manner.text === 'none' ? undefined : about, createTimeMs);
+    });
+    await this.#settle(
+      place,
+      (await Promise.all(sendings)).filter((each) => each !== undefined),
+    );
+  }
+
+  async #send(
+    target: IM.Push.PushTarget,
+    kind: Push['kind'],
+    notice: { title: string; body: string },
+    about: About | undefined,
+    createTimeMs: number,
+  ): Promise<Sending> {
+    const { vendor, token } = this.#vendors.of(target.clientType, target.token);
+    const collapseId = collapseIdOf(target);
+    const id = uuidOf(`${token} ${kind} ${collapseId} ${about?.msgId ?? createTimeMs}`);
+    const expiresMs = createTimeMs + this.#settings.expiryMs;
+    const outcome = await this.#vendors.send(vendor, {
+      ...{ id, token, kind, ...notice, badge: target.badge, collapseId, about, expiresMs },
+    });
+    const reason = 'reason' in outcome ? outcome.reason : '';
+    this.#counters.settled(vendor, kind, outcome.result, reason);
+    if (outcome.result === 'refused' && vendor !== 'none')
+      this.#log.warn({ vendor, reason, push: id }, 'a push was refused');
+    return { target, vendor, outcome };
+  }
+
+  /** Who was told is told no more; the others are told later, if their vendor may yet take it. */
+  async #settle(place: IM.Push.PushPlace.$Properties, sendings: readonly Sending[]): Promise<void> {
+    const sent = sendings.filter(({ outcome }) => outcome.result === 'sent');
+    for (const { target } of sent) this.#told.add(target.userId, place.conversationId, place.msgId);
+    const gone = sendings.filter(({ outcome }) => outcome.result === 'gone');
+    if (sent.length + gone.length > 0)
+      await this.#dbProxies.ask(push.settle, {
+        shownList: sent.map(({ target }) => ({ userId: target.userId, place })),
+        invalidTokenList: gone.map(({ target }) => target.token),
+      });
+    const later = sendings.flatMap(({ outcome }) => (outcome.result === 'later' ? [outcome.afterMs ?? 0] : []));
+    const key = keyOf(place);
+    if (later.length === 0) {
+      this.#attempts.delete(key);
+      return this.#done([place]);
+    }
+    const attempts = this.#attempts.get(key) ?? 0;
+    if (this.#attempts.size < ATTEMPTS_MAX) this.#attempts.set(key, attempts + 1);
+    const pauseMs = Math.min(AGAIN_MS_MAX, Math.max(AGAIN_MS_MIN * 2 ** attempts, ...later));
+    const delayMs = Math.round(pauseMs * (0.75 + Math.random() / 2));
+    await this.#dbProxies.ask(outbox.postpone, { consumer: CONSUMER, placeList: [place], delayMs });
+  }
+
+  async #done(effectList: readonly IM.Push.PushPlace.$Properties[]): Promise<void> {
+    if (effectList.length > 0) await this.#dbProxies.ask(outbox.done, { consumer: CONSUMER, effectList });
+  }
+}
+
+/** The newest message that each phone was told of here lately. */
+class Told {
+  readonly #newest = new Map<string, number>();
+
+  newest(userId: number, conversationId: string): number {
+    return this.#newest.get(`${userId} ${conversationId}`) ?? 0;
+  }
+
+  add(userId: number, conversationId: string, msgId: number): void {
+    const key = `${userId} ${conversationId}`;
+    const newest = Math.max(msgId, this.#newest.get(key) ?? 0);
+    this.#newest.delete(key); // to the end: the first ones are those of long ago
+    this.#newest.set(key, newest);
+    if (this.#newest.size > TOLD_MAX) this.#newest.delete(this.#newest.keys().next().value!);
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function keyOf({ conversationId, msgId }: IM.Push.PushPlace.$Properties): string {
+  return `${conversationId}:${msgId}`;
+}
+
+/** Nobody else's business which users or groups these are: vendors see it. */
+function collapseIdOf({ userId, sessionId, token }: IM.Push.PushTarget): string {
+  return createHash('sha256').update(`${token} ${userId} ${sessionId}`).digest('base64url').slice(0, 24);
+}
+
+/** The same for the same push, as a UUID of version 8. */
+function uuidOf(text: string): string {
+  const bytes = createHash('sha256').update(text).digest().subarray(0, 16);
+  bytes[6] = (bytes[6]! & 0x0f) | 0x80;
+  bytes[8] = (bytes[8]! & 0x3f) | 0x80;
+  const hex = bytes.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
+}
