@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { groupOf, isGroupConversation, usersOf } from '../../../common/conversation.js';
 import { decryptText } from '../../../common/text-cipher.js';
+import { Turns } from '../../../common/turns.js';
 import type { Conversations } from './conversations.js';
 import { type Message, type Messages, type Place, placeKey } from './messages.js';
 import type { QuietHours } from './quiet-hours.js';
@@ -50,12 +51,15 @@ interface Candidate {
 export const PUSH = 'push';
 
 const LOOK_MS = 2_000;
+const STANDINGS_AT_ONCE = 3;
 
 /** Which phones are to be told of which messages, and what they were told. */
 export class Pushes {
   readonly #meta: pg.Pool;
   readonly #parts: PushParts;
 
+  /** A message to a group of thousands must not take all connections from those who read. */
+  readonly #turns = new Turns(STANDINGS_AT_ONCE);
   #anyPhone = false;
   #lookedMs = Number.NEGATIVE_INFINITY;
 
@@ -194,7 +198,7 @@ export class Pushes {
   /** By user: where he has unread messages, from which on, and how many in all. */
   async #standings(userIds: readonly number[]) {
     const entries = userIds.map(async (userId) => {
-      const unread = await this.#parts.conversations.unread(userId);
+      const unread = await this.#turns.take(() => this.#parts.conversations.unread(userId));
       const badge = unread.reduce((sum, each) => sum + each.unread, 0);
       return [userId, { badge, readTo: new Map(unread.map((each) => [each.id, each.read])) }] as const;
     });
