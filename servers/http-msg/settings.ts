@@ -9,6 +9,7 @@ import {
   milliseconds,
   port,
   type SettingsOf,
+  text,
 } from '../../common/settings.js';
 
 export const httpMsgSettings = {
@@ -16,6 +17,7 @@ export const httpMsgSettings = {
   httpPort: port(8400, 'where other systems connect'),
   routeServers: addresses('127.0.0.1:8200', 'route servers'),
   dbProxies: addresses('127.0.0.1:10600', 'db-proxies'),
+  storeUrl: text('http://127.0.0.1:8700/', 'base URL of the file store, given to callers; ends in /'),
   askTimeoutMs: milliseconds(10_000, 'how long another server may take to answer'),
   asksMax: count(10_000, 'questions to db-proxies under way at most; further requests are refused as BUSY', 1),
   connectionsMax: count(2_000, 'connections at most; further ones are closed at once', 1),

@@ -145,6 +145,7 @@ export class TestCluster {
         httpPort: 0,
         routeServers: this.routes.map(({ port }) => ({ host: '127.0.0.1', port })),
         dbProxies: this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port })),
+        ...(this.file === undefined ? {} : { storeUrl: this.file.storeUrl }),
         ...over,
       },
     );

@@ -115,6 +115,7 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
     ),
     make('http-msg', 'http-msg', PORTS.opsHttpMsg, {
       httpPort: at(PORTS.httpMsg),
+      storeUrl: `http://127.0.0.1:${at(PORTS.store)}/`,
       routeServers: list(options.routeServers, PORTS.route),
       dbProxies: list(options.dbProxies, PORTS.dbProxy),
     }),

@@ -18,6 +18,7 @@ import { scim } from '../scim/routes.js';
 import { announcements } from './announcements.js';
 import { departments } from './departments.js';
 import { events } from './events.js';
+import { files } from './files.js';
 import { groups } from './groups.js';
 import { imports } from './imports.js';
 import type { Key } from './keys.js';
@@ -105,7 +106,8 @@ export async function openApp(
   });
   await app.register(queries(ctx));
   await app.register(swaggerUi, { routePrefix: `${API}/docs`, staticCSP: true });
-  const subjects = [messages, presence, announcements, users, departments, groups, imports, events, webhooks];
+  const people = [users, departments, groups, imports];
+  const subjects = [messages, presence, announcements, files, ...people, events, webhooks];
   await app.register(
     keyed(ctx, async (it) => {
       for (const routes of subjects) await it.register((own) => routes(ctx)(own.withTypeProvider<ZodTypeProvider>()));

@@ -185,3 +185,30 @@ t.test('so many requests a minute', async (t) => {
     'each key its own',
   );
 });
+
+t.test('files go to the store with leave from here, and come back by an address that others can open', async (t) => {
+  const cluster = await TestCluster.start(t, postgres, { httpMsg: {}, file: {} });
+  const ask = caller(cluster.httpMsg[0]!.url, await cluster.apiKey());
+  const leave = await ask('POST', '/api/v1/uploads', { from: 1 });
+  t.match(leave, { status: 201, body: { expires: /Z$/ } });
+  const words = 'the minutes of the meeting';
+  const uploaded = await fetch(leave.body.url, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${leave.body.token}`,
+      'tus-resumable': '1.0.0',
+      'upload-length': String(words.length),
+      'upload-metadata': `filename ${Buffer.from('minutes.txt').toString('base64')}`,
+      'content-type': 'application/offset+octet-stream',
+    },
+    body: words,
+  });
+  t.equal(uploaded.status, 201);
+  const path = uploaded.headers.get('content-location')!;
+  const { url } = (await ask('POST', '/api/v1/files/address', { path, days: 1 })).body;
+  t.equal(await (await fetch(url)).text(), words);
+  t.equal((await fetch(url.replace(/\?.*/, ''))).ok, false, 'not without its signature');
+  const content = { type: 'file', name: 'minutes.txt', url };
+  t.equal((await ask('POST', '/api/v1/messages', { from: 1, to: { user: 2 }, content })).status, 201);
+  t.equal((await ask('POST', '/api/v1/files/address', { path: '/g0/../x' })).status, 400);
+});
