@@ -9,9 +9,13 @@ import { msgInfo } from './message.js';
 const PAGE_MAX = 200;
 /** A client that was away for longer starts anew: most of its conversations have changed by then. */
 const CURSOR_AGE_MS_MAX = 90 * 24 * HOUR_MS;
-/** A list is touched before the message is committed: what was under way at the turn of an hour is looked at again. */
-const OVERLAP_MS = 120_000;
+/** How far clocks may be apart, or step back. A cursor from further ahead is not used: who has it starts anew. */
 const CLOCK_SLACK_MS = 300_000;
+/**
+ * What is looked at again: a list is touched before its message is committed, and maybe by a clock that is behind the one
+ * by which the cursor was made.
+ */
+const OVERLAP_MS = CLOCK_SLACK_MS + 120_000;
 
 /**
  * What a cursor holds: since when, and on which page of that question we are. It says nothing about what its owner may

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import pg from 'pg';
-import { bucketOf, groupOf, isGroupConversation, usersOf } from '../../../common/conversation.js';
+import { bucketOf, groupOf, isGroupConversation, userBucketOf, usersOf } from '../../../common/conversation.js';
 import { ImError } from '../../../common/errors.js';
 import type { Logger } from '../../../common/log.js';
 import type { DataKeys } from './data-keys.js';
-import { bucketsElsewhere, clientConfig, isUnavailable, isUniqueViolation } from './database.js';
+import { bucketsElsewhere, clientConfig, isUnavailable, isUniqueViolation, STATEMENT_MS_MAX } from './database.js';
 import type { Outbox } from './outbox.js';
 import { distinct, type Shard, type Shards } from './shards.js';
-import { hourOf, type UserLists } from './user-lists.js';
+import { hourOf, type Listed, type UserLists } from './user-lists.js';
 
 /**
  * Storing messages: durable, numbered without holes, in batches that form by themselves.
@@ -19,10 +19,12 @@ import { hourOf, type UserLists } from './user-lists.js';
  * A batch is one statement, whatever its size, that commits by itself. It moves the head of each conversation and
  * inserts the messages. Bodies are sealed together with their msg_id, so the id must be known before: the lane
  * remembers each conversation's head and predicts. The statement moves only heads that are where they were expected;
- * what did not move (another db-proxy wrote there) comes back, is read anew and goes again. A message that was stored
- * by an earlier attempt (unknown outcome of a broken connection, a repeated send_id) breaks the unique index on
- * send_id, which undoes the whole statement; the lane then looks the send_ids up, answers those it finds with
- * their first ids, and stores the rest.
+ * what did not move (another db-proxy wrote there) comes back, is read anew and goes again. Whoever has lost this race a
+ * few times holds the heads while he writes: else a db-proxy would never get its turn beside a quicker one.
+ *
+ * A message that was stored by an earlier attempt (unknown outcome of a broken connection, a repeated send_id) breaks
+ * the unique index on send_id, which undoes the whole statement; the lane then looks the send_ids up, answers those it
+ * finds with their first ids, and stores the rest.
  */
 export interface Draft {
   readonly conversationId: bigint;
@@ -75,6 +77,14 @@ const HEADS_MAX = 100_000;
 const STALL_MS = 20;
 /** A bucket that takes no messages for so long is not being moved: its mover has died. */
 const STALLED_MS_MAX = 5_000;
+/** Lost races for a head after which it is held. */
+const LOST_MAX = 3;
+/** The statement and the commit behind it take no longer together than KeyWatch counts on. */
+const HELD_STATEMENT_MS_MAX = STATEMENT_MS_MAX / 2;
+/** How long the lists of users may keep a lane waiting. */
+const LISTS_MS_MAX = 1_000;
+/** When they do, or their shard is down, messages that need them wait aside for so long. */
+const LISTS_PAUSE_MS = 500;
 const PAUSE_MS_MIN = 50;
 const PAUSE_MS_MAX = 1_000;
 
@@ -98,8 +108,10 @@ export class Append {
     counters: AppendCounters,
     log: Logger,
   ) {
-    const elsewhere = (items: Item[]) => this.#stall(items);
-    this.#parts = { shards, keys, membership, limits, outbox, lists, counters, log, elsewhere };
+    const elsewhere = (items: Item[]) => this.#stall(items, (bucket) => void this.#findAgain(bucket));
+    const unlisted = (items: Item[]) =>
+      this.#stall(items, (bucket) => void pause(LISTS_PAUSE_MS).then(() => this.#release(bucket)));
+    this.#parts = { shards, keys, membership, limits, outbox, lists, counters, log, elsewhere, unlisted };
   }
 
   /**
@@ -153,24 +165,28 @@ export class Append {
     return lanes[bucket % limits.lanesPerShard]!;
   }
 
-  /** A lane was told that these messages' buckets are not open on its shard; it has nothing more of those buckets. */
-  #stall(items: Item[]): void {
+  /** A lane cannot store these messages for now; it has nothing more of their buckets. */
+  #stall(items: Item[], goOn: (bucket: number) => void): void {
     for (const bucket of new Set(items.map((item) => item.bucket))) {
       this.#stalled.set(
         bucket,
         items.filter((item) => item.bucket === bucket),
       );
-      void this.#release(bucket);
+      goOn(bucket);
     }
   }
 
   /** Reads the map anew and tries again; a bucket that is still fenced comes back here. */
-  async #release(bucket: number): Promise<void> {
+  async #findAgain(bucket: number): Promise<void> {
     await pause(STALL_MS);
     await this.#parts.shards.reload().catch(() => undefined);
+    this.#tellIfLong(bucket, this.#stalled.get(bucket)!);
+    this.#release(bucket);
+  }
+
+  #release(bucket: number): void {
     const items = this.#stalled.get(bucket)!;
     this.#stalled.delete(bucket);
-    this.#tellIfLong(bucket, items);
     this.#lane(bucket).put(items);
   }
 
@@ -214,7 +230,10 @@ interface LaneParts {
   readonly log: Logger;
   readonly lists: UserLists;
   readonly outbox: Outbox;
+  /** Takes messages whose buckets are not open on the lane's shard. */
   elsewhere(items: Item[]): void;
+  /** Takes messages whose users' lists cannot be written at the moment. */
+  unlisted(items: Item[]): void;
 }
 
 class Lane {
@@ -227,6 +246,8 @@ class Lane {
   #batch: Item[] = [];
   #running: Promise<void> | undefined;
   #client: pg.Client | undefined;
+  /** Shards whose lists did not answer, and until when they are not asked again. */
+  readonly #silentLists = new Map<Shard, number>();
 
   constructor(shard: Shard, parts: LaneParts) {
     this.#shard = shard;
@@ -278,18 +299,22 @@ class Lane {
   async #write(batch: Item[]): Promise<void> {
     let open = batch;
     let suspect = false;
+    let lost = 0;
     for (let pauseMs = PAUSE_MS_MIN; ; ) {
       open = this.#giveUpLate(open);
       if (open.length === 0) return;
+      const holding = lost >= LOST_MAX;
       try {
-        open = await this.#attempt(open, suspect);
+        open = await this.#attempt(open, suspect, holding);
         suspect = false;
+        lost++;
       } catch (error) {
+        if (holding) await this.#client?.query('rollback').catch(() => this.#dropClient());
         for (const item of open) this.#heads.delete(item.conversationId);
         open = open.filter((item) => !item.settled);
         const elsewhere = bucketsElsewhere(error);
         if (elsewhere !== undefined) {
-          open = this.#sendAway(open, elsewhere);
+          open = this.#sendAway(open, elsewhere, (items) => this.#parts.elsewhere(items));
           continue;
         }
         if (isUniqueViolation(error) && !suspect) {
@@ -298,10 +323,7 @@ class Lane {
         }
         suspect = true;
         if (!isUnavailable(error)) return this.#writeApart(open, error as Error);
-        this.#parts.log.warn(
-          { shard: this.#shard.name, error: (error as Error).message, messages: open.length },
-          'storing waits for PostgreSQL',
-        );
+        this.#tellWaiting(this.#shard, error as Error, open.length);
         this.#dropClient();
         await pause(pauseMs);
         pauseMs = Math.min(pauseMs * 2, PAUSE_MS_MAX);
@@ -309,13 +331,17 @@ class Lane {
     }
   }
 
+  #tellWaiting({ name: shard }: Shard, { message: error }: Error, messages: number): void {
+    this.#parts.log.warn({ shard, error, messages }, 'storing waits for PostgreSQL');
+  }
+
   /** Whatever is here of these buckets leaves, in its order, waiting messages included. @returns what stays of `open`. */
-  #sendAway(open: Item[], buckets: ReadonlySet<number>): Item[] {
+  #sendAway(open: Item[], buckets: ReadonlySet<number>, take: (items: Item[]) => void): Item[] {
     const leaves = (item: Item) => buckets.has(item.bucket);
     const leaving = [...this.#batch.filter((item) => !item.settled), ...this.#queue].filter(leaves);
     this.#batch = this.#batch.filter((item) => !leaves(item));
     this.#queue = this.#queue.filter((item) => !leaves(item));
-    this.#parts.elsewhere(leaving);
+    take(leaving);
     return open.filter((item) => !leaves(item));
   }
 
@@ -339,18 +365,22 @@ class Lane {
   }
 
   /** One go at all of them; gives back what has to go again. */
-  async #attempt(batch: Item[], suspect: boolean): Promise<Item[]> {
+  async #attempt(batch: Item[], suspect: boolean, holding: boolean): Promise<Item[]> {
     const client = await this.#connected();
     const allowed = await this.#refuse(batch);
     await this.#learnHeads(client, allowed);
-    await this.#list(allowed);
-    const fresh = suspect ? await this.#answerRepeated(client, allowed) : allowed;
+    const unlisted = await this.#list(allowed);
+    const listed =
+      unlisted.size === 0 ? allowed : this.#sendAway(allowed, unlisted, (items) => this.#parts.unlisted(items));
+    const fresh = suspect ? await this.#answerRepeated(client, listed) : listed;
     if (fresh.length === 0) return [];
     const consumers = await this.#parts.outbox.consumers();
+    if (holding) await this.#holdHeads(client, fresh);
     const started = performance.now();
     // From here to the statement nothing is awaited: how long sealed messages may be on their way is counted on.
     const numbered = this.#number(fresh);
     const moved = await this.#insert(client, numbered, consumers);
+    if (holding) await client.query('commit');
     this.#parts.counters.batch((performance.now() - started) / 1000);
     const again: Item[] = [];
     for (const each of numbered) {
@@ -405,7 +435,7 @@ class Lane {
              on conflict do nothing`,
       values: [...where, distinct(unknown.map(bucketOf))],
     });
-    const { rows } = await client.query<{ id: bigint; head: number; head_time_ms: bigint }>({
+    const { rows } = await client.query<HeadRow>({
       name: 'conversations-heads',
       text: `select c.id, c.head, c.head_time_ms from unnest($1::smallint[], $2::bigint[]) as w (bucket, id)
                join shard.conversation c on c.bucket = w.bucket and c.id = w.id`,
@@ -415,20 +445,46 @@ class Lane {
     this.#forgetSome(batch);
   }
 
-  /** Both users' lists have the conversation, with this hour as its last active one. */
-  async #list(batch: readonly Item[]): Promise<void> {
+  /**
+   * Both users' lists have the conversation, with this hour as its last active one.
+   * @returns the buckets of conversations with a list that cannot be written at the moment: the others need not wait
+   */
+  async #list(batch: readonly Item[]): Promise<ReadonlySet<number>> {
+    const waiting = new Set<number>();
     const nowMs = Date.now();
     const hour = hourOf(nowMs);
     const singles = new Set(batch.map((item) => item.conversationId).filter((id) => !isGroupConversation(id)));
     const stale = [...singles].filter((id) => this.#heads.get(id)?.listedHour !== hour);
-    if (stale.length === 0) return;
-    await this.#parts.lists.touch(
-      stale.flatMap((id) => usersOf(id).map((userId) => ({ userId, id }))),
-      nowMs,
-    );
+    if (stale.length === 0) return waiting;
+    const entries = stale.flatMap((id) => usersOf(id).map((userId) => ({ userId, id })));
+    const parts = this.#parts.shards.split(entries, ({ userId }) => userBucketOf(userId));
+    const touched = [...parts].map(async ([shard, part]) => {
+      if (!(await this.#touch(shard, part, nowMs))) for (const { id } of part) waiting.add(bucketOf(id));
+    });
+    await Promise.all(touched);
     for (const id of stale) {
       const head = this.#heads.get(id);
-      if (head !== undefined) head.listedHour = hour;
+      if (head !== undefined && !waiting.has(bucketOf(id))) head.listedHour = hour;
+    }
+    return waiting;
+  }
+
+  /** @returns false: not now. What has been asked for may still happen, which does no harm. */
+  async #touch(shard: Shard, part: readonly Listed[], nowMs: number): Promise<boolean> {
+    if (performance.now() < (this.#silentLists.get(shard) ?? 0)) return false;
+    const late = pause(LISTS_MS_MAX).then(() => {
+      throw new Error('the lists of users did not answer in time');
+    });
+    try {
+      await Promise.race([this.#parts.lists.touch(part, nowMs), late]);
+      return true;
+    } catch (error) {
+      if (!isUnavailable(error)) throw error;
+      this.#tellWaiting(shard, error as Error, part.length);
+      this.#silentLists.set(shard, performance.now() + LISTS_PAUSE_MS);
+      return false;
+    } finally {
+      late.catch(() => undefined);
     }
   }
 
@@ -468,6 +524,27 @@ class Lane {
       else settleError(item, new ImError('SEND_ID_REUSED', `by user ${item.senderId} with another body`));
       return false;
     });
+  }
+
+  /**
+   * Begins a transaction in which nobody else moves these heads, and reads them. In their order, so that two who hold
+   * heads wait for each other instead of blocking each other for good; the fence first, as in every statement.
+   */
+  async #holdHeads(client: pg.Client, items: readonly Item[]): Promise<void> {
+    const ids = [...new Set(items.map((item) => item.conversationId))];
+    await client.query(`begin; set local statement_timeout = ${HELD_STATEMENT_MS_MAX}`);
+    await client.query('select shard.writable($1::smallint[])', [distinct(ids.map(bucketOf))]);
+    const { rows } = await client.query<HeadRow>({
+      name: 'conversations-hold',
+      text: `select c.id, c.head, c.head_time_ms from unnest($1::smallint[], $2::bigint[]) as w (bucket, id)
+               join shard.conversation c on c.bucket = w.bucket and c.id = w.id order by c.bucket, c.id for update of c`,
+      values: [ids.map(bucketOf), ids.map(String)],
+    });
+    for (const { id, head, head_time_ms: timeMs } of rows) {
+      const known = this.#heads.get(id)!;
+      known.id = head;
+      known.timeMs = Number(timeMs);
+    }
   }
 
   /** Gives each message the id and the time it will have if nobody else has written to its conversation. */
@@ -514,6 +591,12 @@ class Lane {
     this.#client?.end().catch(() => undefined);
     this.#client = undefined;
   }
+}
+
+interface HeadRow {
+  readonly id: bigint;
+  readonly head: number;
+  readonly head_time_ms: bigint;
 }
 
 interface StoredRow {

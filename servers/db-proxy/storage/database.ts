@@ -12,10 +12,17 @@ types.setTypeParser(INT8, (text: string) => BigInt(text));
 /** What one statement may take before PostgreSQL gives it up; the callers' own deadlines are longer. */
 export const STATEMENT_MS_MAX = 5_000;
 
+/**
+ * Whatever the database has as its own: the fences of buckets (sql/shard/0001) need statements that see what was committed
+ * before they began.
+ */
+const ISOLATION = '-c default_transaction_isolation=read\\ committed';
+
 export function clientConfig(url: string, name: string): pg.ClientConfig {
   return {
     connectionString: url,
     application_name: name,
+    options: ISOLATION,
     types,
     statement_timeout: STATEMENT_MS_MAX,
     query_timeout: STATEMENT_MS_MAX + 1_000,
