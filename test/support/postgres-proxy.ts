@@ -37,8 +37,8 @@ export class PostgresProxy {
 
   static async start(t: Teardown, url: string): Promise<PostgresProxy> {
     const sockets = new Set<Socket>();
-    const server = createServer((client) => {
-      const target = connect(Number(proxy.#target.port), proxy.#target.hostname);
+    const server = createServer({ noDelay: true }, (client) => {
+      const target = connect({ host: proxy.#target.hostname, port: Number(proxy.#target.port), noDelay: true });
       for (const socket of [client, target]) {
         sockets.add(socket);
         socket.on('error', () => undefined).on('close', () => sockets.delete(socket));

@@ -426,21 +426,15 @@ class Lane {
   async #learnHeads(client: pg.Client, batch: Item[]): Promise<void> {
     const unknown = [...new Set(batch.map((item) => item.conversationId))].filter((id) => !this.#heads.has(id));
     if (unknown.length === 0) return;
-    const where = [unknown.map(bucketOf), unknown.map(String)];
     await client.query({
       name: 'conversations-make',
       text: `with fence as materialized (select shard.writable($3::smallint[]) as open)
              insert into shard.conversation (bucket, id)
              select w.bucket, w.id from unnest($1::smallint[], $2::bigint[]) as w (bucket, id), fence where fence.open
              on conflict do nothing`,
-      values: [...where, distinct(unknown.map(bucketOf))],
+      values: [unknown.map(bucketOf), unknown.map(String), distinct(unknown.map(bucketOf))],
     });
-    const { rows } = await client.query<HeadRow>({
-      name: 'conversations-heads',
-      text: `select c.id, c.head, c.head_time_ms from unnest($1::smallint[], $2::bigint[]) as w (bucket, id)
-               join shard.conversation c on c.bucket = w.bucket and c.id = w.id`,
-      values: where,
-    });
+    const rows = await this.#headsOf(client, unknown);
     for (const row of rows) this.#heads.set(row.id, { id: row.head, timeMs: Number(row.head_time_ms), listedHour: 0 });
     this.#forgetSome(batch);
   }
@@ -527,24 +521,33 @@ class Lane {
   }
 
   /**
-   * Begins a transaction in which nobody else moves these heads, and reads them. In their order, so that two who hold
-   * heads wait for each other instead of blocking each other for good; the fence first, as in every statement.
+   * Begins a transaction in which nobody else moves these heads, and reads them. Every writer shares the lock of his
+   * buckets (shard.writable); to have it alone is granted in turn, while a lock on the row of a busy head would have to
+   * be won against each new version of it.
    */
   async #holdHeads(client: pg.Client, items: readonly Item[]): Promise<void> {
     const ids = [...new Set(items.map((item) => item.conversationId))];
     await client.query(`begin; set local statement_timeout = ${HELD_STATEMENT_MS_MAX}`);
-    await client.query('select shard.writable($1::smallint[])', [distinct(ids.map(bucketOf))]);
-    const { rows } = await client.query<HeadRow>({
-      name: 'conversations-hold',
-      text: `select c.id, c.head, c.head_time_ms from unnest($1::smallint[], $2::bigint[]) as w (bucket, id)
-               join shard.conversation c on c.bucket = w.bucket and c.id = w.id order by c.bucket, c.id for update of c`,
-      values: [ids.map(bucketOf), ids.map(String)],
+    await client.query({
+      name: 'buckets-hold',
+      text: `select pg_advisory_xact_lock(hashtext('shard.bucket'), bucket) from unnest($1::int[]) as bucket`,
+      values: [distinct(ids.map(bucketOf))],
     });
-    for (const { id, head, head_time_ms: timeMs } of rows) {
+    for (const { id, head, head_time_ms: timeMs } of await this.#headsOf(client, ids)) {
       const known = this.#heads.get(id)!;
       known.id = head;
       known.timeMs = Number(timeMs);
     }
+  }
+
+  async #headsOf(client: pg.Client, ids: readonly bigint[]): Promise<HeadRow[]> {
+    const { rows } = await client.query<HeadRow>({
+      name: 'conversations-heads',
+      text: `select c.id, c.head, c.head_time_ms from unnest($1::smallint[], $2::bigint[]) as w (bucket, id)
+               join shard.conversation c on c.bucket = w.bucket and c.id = w.id`,
+      values: [ids.map(bucketOf), ids.map(String)],
+    });
+    return rows;
   }
 
   /** Gives each message the id and the time it will have if nobody else has written to its conversation. */

@@ -190,7 +190,7 @@ export function shardUrl(url: string | null, metaUrl: string): string {
   return same.href;
 }
 
-/** Buckets each once, as shard.readable and shard.writable want them. */
+/** Buckets each once, as shard.readable and shard.writable want them, in the order in which all take their locks. */
 export function distinct(buckets: readonly number[]): number[] {
-  return [...new Set(buckets)];
+  return [...new Set(buckets)].sort((a, b) => a - b);
 }
