@@ -1,6 +1,7 @@
 /** What newer clients get over the same frames: idempotent sending, words for refusals, one-call sync; and the outbox. */
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
+import pg from 'pg';
 import t from 'tap';
 import type { Client } from '../../common/client/client.js';
 import { groupConversation, singleConversation } from '../../common/conversation.js';
@@ -9,7 +10,7 @@ import { buddy, group, message } from '../../common/pdu/commands.js';
 import { IM } from '../../common/pdu/pb.js';
 import { encryptText } from '../../common/text-cipher.js';
 import { readCursor, writeCursor } from '../../servers/db-proxy/handlers/sync.js';
-import { type ClusterOptions, PASSWORD, TestCluster } from '../support/cluster.js';
+import { type ClusterOptions, PASSWORD, TestCluster, testStorage } from '../support/cluster.js';
 import { type Teardown, testPostgres } from '../support/postgres.js';
 
 const { MsgType, SessionType, GroupType, GroupModifyType, ClientType } = IM.BaseDefine;
@@ -207,6 +208,79 @@ t.test('many conversations come in pages, each once, and a cursor is checked', a
   // A stock session beside it sees the same by the stock way.
   const stock = await cluster.login('alice', { at: 1, clientType: ClientType.CLIENT_TYPE_IOS });
   t.equal((await stock.ask(buddy.recentSessions, { userId: 0, latestUpdateTime: 0 })).contactSessionList.length, 30);
+});
+
+t.test('a clock that steps back turns no conversation around and loses no change', async (t) => {
+  const real = Date.now;
+  t.teardown(() => {
+    Date.now = real;
+  });
+  const HOUR_MS = 3_600_000;
+  let ahead = HOUR_MS - (real() % HOUR_MS) + 180_000; // three minutes past the hour
+  Date.now = () => real() + ahead;
+  const cluster = await start(t);
+  const [alice, bob] = [await newer(cluster, 'alice'), await newer(cluster, 'bob', 1)];
+  await alice.say(bob.userId, 'long ago');
+  const shard = new pg.Client(cluster.databaseUrl);
+  await shard.connect();
+  await shard.query('update shard.user_conversation set active = active - 5');
+  await shard.end();
+  const { cursor } = await bob.sync();
+  // Servers that start now have not seen the later time.
+  ahead -= 240_000;
+  const late = await testStorage(cluster.databaseUrl, cluster.masterKey);
+  t.teardown(() => late.close());
+  const draft = {
+    conversationId: singleConversation(1, 2),
+    senderId: 1,
+    msgType: 1,
+    body: encryptText('by another clock'),
+  };
+  t.equal((await late.append.store({ ...draft, sendId: randomBytes(16) })).msgId, 2);
+  const { entries } = await bob.sync(cursor);
+  t.match(entries, [{ sessionId: alice.userId, head: 2 }], 'before the hour, and told all the same');
+
+  ahead -= 3 * HOUR_MS;
+  await alice.say(bob.userId, 'far back');
+  await t.rejects(
+    bob.sync(cursor),
+    { code: 'BAD_REQUEST' },
+    'a cursor of another age is refused, and all is asked anew',
+  );
+  t.match((await bob.sync()).entries, [{ head: 3 }]);
+  const times = (await bob.history(SINGLE, alice.userId)).map(({ msgId, createTime }) => ({ msgId, createTime }));
+  t.same(
+    times.map(({ msgId }) => msgId),
+    [3, 2, 1],
+  );
+  t.ok(times[0]!.createTime >= times[1]!.createTime && times[1]!.createTime >= times[2]!.createTime);
+  ahead += 3 * HOUR_MS;
+  const { entries: since } = await bob.sync(cursor);
+  t.match(since, [{ head: 3 }], 'nor is anything lost when the time comes round again');
+});
+
+t.test('who was removed from a group gets no further word in, at any db-proxy', async (t) => {
+  const cluster = await start(t, { groups: [{ name: 'all', memberIds: [1, 2, 3] }] });
+  const stores = [cluster.storage, await testStorage(cluster.databaseUrl, cluster.masterKey)];
+  t.teardown(() => stores[1]!.close());
+  const say = (at: number) =>
+    codeOf(
+      stores[at]!.append.store({
+        conversationId: groupConversation(1),
+        senderId: 3,
+        msgType: MsgType.MSG_TYPE_GROUP_TEXT,
+        body: encryptText('me again'),
+        sendId: randomBytes(16),
+      }),
+    );
+  for (let round = 0; round < 20; round++) {
+    t.same(await Promise.all([say(0), say(1)]), ['done', 'done']);
+    const under = [say(0), say(1)]; // on its way: either
+    await stores[round % 2]!.groups.leave(1, [3]);
+    t.same(await Promise.all([say(0), say(1)]), ['NOT_A_MEMBER', 'NOT_A_MEMBER']);
+    await Promise.all(under);
+    await stores[(round + 1) % 2]!.groups.join(1, [3], 0);
+  }
 });
 
 t.test('cursors survive their bytes', async () => {

@@ -233,6 +233,19 @@ t.test('a message does not overtake one that waits in another db-proxy', async (
   await acksFlow('the pause');
 });
 
+t.test('a db-proxy that is frozen is left for the other one after some seconds', async (t) => {
+  const joined = linksTo('db-proxy-1');
+  const unackedBefore = unacked();
+  await cluster.kill('db-proxy-1', 'SIGSTOP');
+  t.teardown(() => cluster.kill('db-proxy-1', 'SIGCONT').catch(() => undefined));
+  const waitMs = await acksFlow('the freezing');
+  t.comment(`SIGSTOP: acks flow after ${Math.round(waitMs)} ms`);
+  if (waitMs < STORE_MS_MAX) t.equal(unacked(), unackedBefore, 'no message has failed');
+  await cluster.kill('db-proxy-1', 'SIGCONT');
+  await joined();
+  await acksFlow('its return');
+});
+
 t.test('a db-proxy is killed, the other one, both', async (t) => {
   const waits = [await killed(t, 'db-proxy-1'), await killed(t, 'db-proxy-2')];
   waits.push(await killed(t, 'db-proxy-1', 'db-proxy-2'));

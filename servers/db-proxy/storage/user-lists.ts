@@ -17,6 +17,8 @@ export function hourOf(ms: number): number {
 /** The lists of conversations that users have, each in the bucket of its user. */
 export class UserLists {
   readonly #shards: Shards;
+  /** Never goes back, as the clock may: a change would seem to be older than cursors that have not seen it. */
+  #latestHour = 0;
 
   constructor(shards: Shards) {
     this.#shards = shards;
@@ -25,6 +27,8 @@ export class UserLists {
   /** Puts conversations on lists where they are missing, and notes that something happens in them this hour. */
   async touch(entries: readonly Listed[], nowMs: number): Promise<void> {
     if (entries.length === 0) return;
+    this.#latestHour = Math.max(this.#latestHour, hourOf(nowMs));
+    const hour = this.#latestHour;
     const rows = entries.map((entry) => ({ ...entry, bucket: userBucketOf(entry.userId) }));
     await this.#shards.settled(async () => {
       for (const [shard, part] of this.#shards.split(rows, (row) => row.bucket)) {
@@ -42,7 +46,7 @@ export class UserLists {
             part.map((row) => row.userId),
             part.map((row) => String(row.id)),
             distinct(part.map((row) => row.bucket)),
-            hourOf(nowMs),
+            hour,
           ],
         });
       }
