@@ -59,7 +59,7 @@ t.test('a db-proxy that is slower than another one gets its turn', async (t) => 
   const url = await freshDatabase(postgres);
   const wire = await PostgresProxy.start(t, url);
   const storers: [Storer, Storer] = [(await storersOn(t, url))[0], await openStorer(t, wire.url, masterKey)];
-  wire.delayMs = 5;
+  wire.delayMs = 30;
   const storing = new Storing(storers, [ALICE_AND_BOB], 0);
   for (let times = 0; times < 2; times++) await storing.flows('by both');
   await assertWhole(t, storing);
