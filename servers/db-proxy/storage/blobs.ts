@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { ImError } from '../../../common/errors.js';
 import { collect, forget, type Sweep, unknownOf } from './blob-sweep.js';
 import { type DataKeys, UnopenableError } from './data-keys.js';
+import { inTransaction } from './database.js';
 import type { Queryable } from './tool-client.js';
 
 /**
@@ -75,7 +76,7 @@ export class Blobs {
   async begin(upload: NewUpload): Promise<Buffer> {
     const { keyId, sealed } = this.#keys.sealFileKey(upload.id, randomBytes(32));
     const { id, sizeMax, holder, userId, detail } = upload;
-    return this.#transaction(async (tx) => {
+    return inTransaction(this.#meta, async (tx) => {
       const asked = 'select id, key_id, file_key from meta.upload where id = $1';
       const before = await tx.query<KeyRow>(asked, [id]);
       if (before.rows[0] !== undefined) return this.#fileKey(before.rows[0]);
@@ -123,7 +124,7 @@ export class Blobs {
    * @throws ImError NO_SUCH_UPLOAD, UPLOAD_IN_USE; BAD_REQUEST when the name stands for something else
    */
   async finish(id: Buffer, holder: string, sha256: Buffer, size: number, file: NewFile): Promise<Blob> {
-    return this.#transaction(async (tx) => {
+    return inTransaction(this.#meta, async (tx) => {
       const { rows } = await tx.query<{ holder: string }>(
         'select holder from meta.upload where id = $1 and removing is null for update',
         [id],
@@ -197,7 +198,7 @@ export class Blobs {
 
   /** Another name for a blob. @throws ImError NO_SUCH_FILE when it is gone meanwhile, QUOTA_EXCEEDED, BAD_REQUEST */
   async refer(blobId: Buffer, file: NewFile, limits: Limits): Promise<Blob> {
-    return this.#transaction(async (tx) => {
+    return inTransaction(this.#meta, async (tx) => {
       const blob = await this.#lockedBlob(tx, 'id', blobId);
       if (limits.userBytesMax !== undefined) await requireRoom(tx, file.userId, blob.size, limits);
       await addFile(tx, blob, file);
@@ -257,23 +258,6 @@ export class Blobs {
     } catch (error) {
       if (!(error instanceof UnopenableError)) throw error;
       throw new ImError('FILE_DAMAGED', error.message, { cause: error });
-    }
-  }
-
-  async #transaction<T>(work: (tx: pg.PoolClient) => Promise<T>): Promise<T> {
-    const client = await this.#meta.connect();
-    try {
-      await client.query('begin');
-      const result = await work(client);
-      await client.query('commit');
-      client.release();
-      return result;
-    } catch (error) {
-      await client.query('rollback').then(
-        () => client.release(),
-        () => client.release(true),
-      );
-      throw error;
     }
   }
 }

@@ -141,40 +141,36 @@ export class Outbox {
   }
 
   /** These are handed out again, but not before so long. */
-  async postpone(consumer: number, effects: readonly Effect[], delayMs: number): Promise<void> {
-    await this.#shards.settled(async () => {
-      for (const [shard, part] of this.#shards.split(effects, (effect) => bucketOf(effect.conversationId))) {
-        const buckets = part.map((effect) => bucketOf(effect.conversationId));
-        await shard.pool.query({
-          name: 'outbox-postpone',
-          text: `with fence as materialized (select shard.writable($5::smallint[]) as open), later as (
-                   update shard.outbox o set claimed_until = now() + $6 * interval '1 millisecond'
-                     from fence, unnest($2::smallint[], $3::bigint[], $4::int[]) as w (bucket, conversation_id, msg_id)
-                    where fence.open and o.consumer = $1 and o.bucket = w.bucket and o.conversation_id = w.conversation_id and o.msg_id = w.msg_id)
-                 select from fence where open`,
-          values: [
-            consumer,
-            buckets,
-            part.map((e) => String(e.conversationId)),
-            part.map((e) => e.msgId),
-            distinct(buckets),
-            delayMs,
-          ],
-        });
-      }
+  postpone(consumer: number, effects: readonly Effect[], delayMs: number): Promise<void> {
+    return this.#write(consumer, effects, {
+      name: 'outbox-postpone',
+      change: `update shard.outbox o set claimed_until = now() + $6 * interval '1 millisecond' from`,
+      values: [delayMs],
     });
   }
 
   /** These are done and need not be done again. */
-  async done(consumer: number, effects: readonly Effect[]): Promise<void> {
+  done(consumer: number, effects: readonly Effect[]): Promise<void> {
+    return this.#write(consumer, effects, {
+      name: 'outbox-done',
+      change: 'delete from shard.outbox o using',
+      values: [],
+    });
+  }
+
+  /** The fence is asked even where there is nothing to change: it may be elsewhere. */
+  async #write(
+    consumer: number,
+    effects: readonly Effect[],
+    { name, change, values }: { name: string; change: string; values: unknown[] },
+  ): Promise<void> {
     await this.#shards.settled(async () => {
       for (const [shard, part] of this.#shards.split(effects, (effect) => bucketOf(effect.conversationId))) {
         const buckets = part.map((effect) => bucketOf(effect.conversationId));
         await shard.pool.query({
-          name: 'outbox-done',
-          // The fence is asked even where there is nothing to delete: it may be elsewhere.
-          text: `with fence as materialized (select shard.writable($5::smallint[]) as open), gone as (
-                   delete from shard.outbox o using fence, unnest($2::smallint[], $3::bigint[], $4::int[]) as w (bucket, conversation_id, msg_id)
+          name,
+          text: `with fence as materialized (select shard.writable($5::smallint[]) as open), changed as (
+                   ${change} fence, unnest($2::smallint[], $3::bigint[], $4::int[]) as w (bucket, conversation_id, msg_id)
                     where fence.open and o.consumer = $1 and o.bucket = w.bucket and o.conversation_id = w.conversation_id and o.msg_id = w.msg_id)
                  select from fence where open`,
           values: [
@@ -183,6 +179,7 @@ export class Outbox {
             part.map((e) => String(e.conversationId)),
             part.map((e) => e.msgId),
             distinct(buckets),
+            ...values,
           ],
         });
       }

@@ -3,21 +3,10 @@ import { ImError } from '../../../common/errors.js';
 import { type Actor, type Audit, difference } from './audit.js';
 import { inTransaction, isUniqueViolation } from './database.js';
 import { NO_PASSWORD } from './passwords.js';
-import { LEFT } from './users.js';
+import { LEFT, type User, type UserRow } from './users.js';
 
 /** What the administration may set of a user. */
-export interface PersonFields {
-  readonly name: string;
-  readonly nick: string;
-  readonly domain: string;
-  readonly sex: number;
-  readonly phone: string;
-  readonly email: string;
-  readonly avatar: string;
-  readonly departmentId: number;
-  readonly status: number;
-  readonly signInfo: string;
-}
+export type PersonFields = Omit<User, 'id' | 'updated'>;
 
 export interface Person extends PersonFields {
   readonly userId: number;
@@ -62,19 +51,7 @@ export interface PersonChanged {
   readonly signInfo: boolean;
 }
 
-interface PersonRow {
-  readonly id: number;
-  readonly name: string;
-  readonly nick: string;
-  readonly domain: string;
-  readonly sex: number;
-  readonly phone: string;
-  readonly email: string;
-  readonly avatar: string;
-  readonly department_id: number;
-  readonly status: number;
-  readonly sign_info: string;
-  readonly updated: bigint;
+interface PersonRow extends UserRow {
   readonly created: bigint;
 }
 

@@ -28,7 +28,7 @@ export interface NewUser extends Partial<Omit<User, 'name' | 'updated'>> {
   readonly updated?: number;
 }
 
-interface UserRow {
+export interface UserRow {
   readonly id: number;
   readonly name: string;
   readonly nick: string;
