@@ -9,6 +9,12 @@ import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
  *   download  ?e=<expires, s>&s=<HMAC of path and time>   behind the path
  */
 const SIZE_MAX = 256;
+const SIGNED_PATH = /^f\/[0-9a-f]{32}$/;
+
+/** Whether a file of the store is called like that which only a signature opens. */
+export function isSignedPath(path: string): boolean {
+  return SIGNED_PATH.test(path);
+}
 
 export class FileTokens {
   readonly #key: Buffer;

@@ -56,6 +56,8 @@ export const DEPARTMENT_DEPTH_MAX = 32;
 
 /** What an uploader may call his file, in characters; longer names are shortened. */
 export const FILE_NAME_LENGTH_MAX = 255;
+/** Files of the store that a client gets addresses of with one question. */
+export const FILE_PATHS_MAX = 100;
 /** Of a picture that smaller ones are made of: decoded it takes four bytes for each. */
 export const PICTURE_PIXELS_MAX = 50_000_000;
 /** Objects that are cleared away with one question. */

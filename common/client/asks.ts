@@ -12,6 +12,8 @@ const SEQ_MAX = 0xfffe;
 export type Outcome = Frame | 'late' | CloseReason;
 
 interface Asked {
+  readonly command: number;
+  readonly seq: number;
   resolve(outcome: Outcome): void;
   readonly timer: NodeJS.Timeout;
 }
@@ -33,7 +35,12 @@ export class Asks {
   }
 
   /** Never rejects. */
-  wait(reply: Command<never, unknown>, seq: number, timeoutMs: number): Promise<Outcome> {
+  wait(
+    request: Command<never, unknown>,
+    reply: Command<never, unknown>,
+    seq: number,
+    timeoutMs: number,
+  ): Promise<Outcome> {
     const key = keyOf(reply.id, seq);
     if (this.#asked.has(key)) throw new Error(`another question under seq ${seq} waits for its ${reply.name}`);
     return new Promise((resolve) => {
@@ -41,7 +48,7 @@ export class Asks {
         this.#asked.delete(key);
         resolve('late');
       }, timeoutMs);
-      this.#asked.set(key, { resolve, timer });
+      this.#asked.set(key, { command: request.id, seq, resolve, timer });
     });
   }
 
@@ -51,8 +58,10 @@ export class Asks {
   }
 
   /** The question to which IMError is the answer. @returns false when nobody waits for it. */
-  refused(replyId: number, seq: number, error: Frame): boolean {
-    return this.#settle(keyOf(replyId, seq), error);
+  refused(command: number, error: Frame): boolean {
+    for (const [key, asked] of this.#asked)
+      if (asked.command === command && asked.seq === error.seq) return this.#settle(key, error);
+    return false;
   }
 
   closed(reason: CloseReason): void {

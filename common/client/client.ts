@@ -440,7 +440,7 @@ export class Client extends EventEmitter<ClientEvents> {
     if (this.#end !== undefined) throw new ConnectionLost(this.#end, `${request.name} not sent`);
     const timeoutMs = options.timeoutMs ?? this.#options.askTimeoutMs ?? 8_000;
     const seq = options.seq ?? this.#asks.freeSeq(reply);
-    const waiting = this.#asks.wait(reply, seq, timeoutMs);
+    const waiting = this.#asks.wait(request, reply, seq, timeoutMs);
     const send = () => this.tell(request, it, seq);
     send();
     const again = options.resendMs === undefined ? undefined : setTimeout(send, options.resendMs);
@@ -456,10 +456,15 @@ export class Client extends EventEmitter<ClientEvents> {
     const frame = new Frame(Buffer.from(view.bytes)); // outlives this call: in answers, in lists, with listeners
     if (frame.command === login.enter.reply.id) this.#loginAnswered(frame);
     this.emit('frame', frame);
-    if (frame.command === message.error.id && this.#asks.refused(message.ack.id, frame.seq, frame)) return;
+    if (frame.command === message.error.id && this.#refused(frame)) return;
     if (this.#asks.answered(frame) || frame.command === other.heartbeat.id) return;
     if (this.#held !== undefined) this.#held.push(frame);
     else this.#tell(frame);
+  }
+
+  #refused(frame: Frame): boolean {
+    const error = this.#decoded(frame, () => decodeBody(message.error, frame.body));
+    return error !== undefined && this.#asks.refused(error.commandId, frame);
   }
 
   /** Runs before the frames behind the answer are looked at: they need to know who we are. */

@@ -203,6 +203,7 @@ export const file = {
   ),
   addOffline: command(0x050b, 'IMFileAddOfflineReq', File.IMFileAddOfflineReq),
   delOffline: command(0x050c, 'IMFileDelOfflineReq', File.IMFileDelOfflineReq),
+  token: ask(0x0580, 'IMFileTokenReq', File.IMFileTokenReq, 0x0581, 'IMFileTokenRsp', File.IMFileTokenRsp),
 };
 
 export const switchService = {

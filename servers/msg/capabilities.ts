@@ -5,9 +5,10 @@
  *   ack2   a message carries a send_id of the client's own, which makes sending it idempotent; its ack says more
  *   err1   IMError where stock TeamTalk stays silent
  *   dir1   IMDirectoryNotify when people or departments have changed
+ *   file1  IMFileTokenReq: uploading to the store, and addresses to fetch files by
  *   sync1  IMSyncReq: one call that tells what has changed
  */
-export const CAPABILITIES = ['ack2', 'dir1', 'err1', 'sync1'] as const;
+export const CAPABILITIES = ['ack2', 'dir1', 'err1', 'file1', 'sync1'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
 export function grantedOf(asked: readonly string[]): ReadonlySet<Capability> {

@@ -30,12 +30,17 @@ function client<In, Out>(
   return { command, run: (ctx, session, frame) => handle(ctx, decodeBody(command, frame.body), session, frame.seq) };
 }
 
-/** Answered here; undefined: no answer. What needs no waiting is answered at once, so in the order of the asking. */
+/**
+ * Answered here; undefined: no answer. What needs no waiting is answered at once, so in the order of the asking. `needs`
+ * is what the session must have been granted.
+ */
 function here<In, Out, ReplyIn, ReplyOut>(
   ask: Ask<In, Out, ReplyIn, ReplyOut>,
   handle: (ctx: MsgContext, asked: Out, session: Session) => Promise<ReplyIn> | ReplyIn | undefined,
+  needs?: Capability,
 ): ClientRow {
   return client(ask, (ctx, asked, session, seq) => {
+    if (needs !== undefined && !session.may(needs)) return;
     const reply = handle(ctx, asked, session);
     if (reply instanceof Promise) return reply.then((it) => session.send(encodeFrame(ask.reply, seq, it)));
     if (reply !== undefined) session.send(encodeFrame(ask.reply, seq, reply));
@@ -125,6 +130,7 @@ export const fromClients: ReadonlyMap<number, ClientRow> = tableOf([
   here(file.hasOffline, files.hasOffline),
   client(file.addOffline, files.addOffline),
   client(file.delOffline, files.delOffline),
+  here(file.token, files.token, 'file1'),
 
   client(switchService.p2p, messages.p2p),
 ]);

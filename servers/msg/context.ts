@@ -1,5 +1,6 @@
 import type { SendHook } from '../../common/chat/send-hook.js';
 import type { Clock } from '../../common/clock.js';
+import type { FileTokens } from '../../common/file-token.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import type { MsgCounters } from './counters.js';
@@ -8,6 +9,14 @@ import type { DirectoryNews } from './directory-news.js';
 import type { Reconcile } from './reconcile.js';
 import type { Routes } from './routes.js';
 import type { Sessions } from './sessions.js';
+
+/** Where the store is for clients, and how they are let in. */
+export interface FileStore {
+  /** Ends in /. */
+  readonly url: string;
+  readonly tokens: FileTokens;
+  readonly tokenMs: number;
+}
 
 /** What a handler may reach. */
 export interface MsgContext {
@@ -22,6 +31,7 @@ export interface MsgContext {
   readonly directoryNews: DirectoryNews;
   readonly clock: Clock;
   readonly sendsPerSecond: number;
+  readonly fileStore: FileStore;
   /** Asked before a message is stored, where there is one. */
   readonly sendHook: SendHook | undefined;
   readonly counters: MsgCounters;

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { SendHook } from '../../common/chat/send-hook.js';
 import { wallClock } from '../../common/clock.js';
+import { FileTokens } from '../../common/file-token.js';
 import { LinkGroup } from '../../common/net/link-group.js';
 import { cluster } from '../../common/pdu/commands.js';
 import { IM } from '../../common/pdu/pb.js';
@@ -37,6 +38,11 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
     name,
     clock: wallClock,
     sendsPerSecond: settings.sendsPerSecond,
+    fileStore: {
+      url: settings.storeUrl,
+      tokens: new FileTokens(settings.clusterSecret),
+      tokenMs: settings.fileTokenMs,
+    },
     sendHook: SendHook.of(settings),
     log,
     sessions,

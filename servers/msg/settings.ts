@@ -20,6 +20,8 @@ export const msgSettings = {
   loginServers: addresses('127.0.0.1:8100', 'login servers'),
   routeServers: addresses('127.0.0.1:8200', 'route servers'),
   fileServers: addresses('127.0.0.1:8601', 'file servers; without any, files cannot be sent'),
+  storeUrl: text('http://127.0.0.1:8700/', 'base URL of the picture and file store, given to newer clients; ends in /'),
+  fileTokenMs: milliseconds(3_600_000, 'how long a newer client may use the store with what it was given'),
   dbProxies: addresses('127.0.0.1:10600', 'db-proxies'),
   loginTimeoutMs: milliseconds(15_000, 'a connection that has not logged in by then is closed'),
   pcSilenceMs: milliseconds(120_000, 'a PC client that was not heard for so long is closed'),

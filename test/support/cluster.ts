@@ -129,6 +129,7 @@ export class TestCluster {
       routeServers: this.routes.map(({ port }) => ({ host: '127.0.0.1', port })),
       dbProxies: this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port })),
       fileServers: this.file === undefined ? [] : [{ host: '127.0.0.1', port: this.file.running.ports.servers! }],
+      ...(this.file === undefined ? {} : { storeUrl: this.file.storeUrl }),
       ...options.msg,
     });
     this.msg.push({ running, host: '127.0.0.1', port: running.ports.clients! });
@@ -167,11 +168,11 @@ export class TestCluster {
   /** Starts the file server; once it was closed, another one on the same folder. */
   async startFile(over: ClusterOptions['file'] = {}): Promise<void> {
     const folder = over.folder ?? this.file?.folder ?? (await mkdtemp(join(tmpdir(), 'teamtalk-test-files-')));
-    const { clients = 0, servers = 0 } = this.file?.running.ports ?? {}; // the ones that msg servers and clients know
+    const { clients = 0, servers = 0, store = 0 } = this.file?.running.ports ?? {}; // the ones that msg servers and clients know
     const running = await this.#start('file', fileSettings, startFileServer, 'file', {
       clientPort: clients,
       port: servers,
-      storePort: 0,
+      storePort: store,
       dbProxies: this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port })),
       folder,
       ...over,

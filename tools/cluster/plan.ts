@@ -110,6 +110,7 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
         loginServers: list(1, PORTS.loginServers),
         routeServers: list(options.routeServers, PORTS.route),
         fileServers: list(1, PORTS.fileServers),
+        storeUrl: `http://127.0.0.1:${at(PORTS.store)}/`,
         dbProxies: list(options.dbProxies, PORTS.dbProxy),
       }),
     ),

@@ -3932,6 +3932,44 @@ export namespace IM {
                 taskId: string;
             }
         }
+
+        class IMFileTokenReq {
+            constructor(properties?: IM.File.IMFileTokenReq.$Properties);
+            userId: number;
+            upload?: boolean | undefined;
+            pathList: string[];
+            static encode(message: IM.File.IMFileTokenReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFileTokenReq;
+        }
+
+        namespace IMFileTokenReq {
+            interface $Properties {
+                userId: number;
+                upload?: boolean | undefined;
+                pathList?: readonly string[] | undefined;
+            }
+        }
+
+        class IMFileTokenRsp {
+            constructor(properties?: IM.File.IMFileTokenRsp.$Properties);
+            userId: number;
+            storeUrl: string;
+            uploadToken?: string | undefined;
+            urlList: string[];
+            expiresMs: number;
+            static encode(message: IM.File.IMFileTokenRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.File.IMFileTokenRsp;
+        }
+
+        namespace IMFileTokenRsp {
+            interface $Properties {
+                userId: number;
+                storeUrl: string;
+                uploadToken?: string | undefined;
+                urlList?: readonly string[] | undefined;
+                expiresMs: number;
+            }
+        }
     }
 
     namespace Group {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { isSignedPath } from '../../../common/file-token.js';
 import { FILE_NAME_LENGTH_MAX } from '../../../common/limits.js';
 
 /**
@@ -39,7 +40,6 @@ export function freshStorePath(fileName: string): string {
 }
 
 const STORE_PATH = /^g0\/\d{3}\/\d{3}\/[0-9a-f]{32}(_\d{1,5}x\d{1,5})?(\.[A-Za-z0-9]{1,15})?$/;
-const FILE_PATH = /^f\/[0-9a-f]{32}$/;
 const VARIANT = /^(.+)_(\d{1,4})[x×](\d{1,4})\.jpg$/;
 
 export type StorePath =
@@ -50,7 +50,7 @@ export type StorePath =
 
 export function storePathOf(path: string): StorePath | undefined {
   if (STORE_PATH.test(path)) return { kind: 'open', name: path };
-  if (FILE_PATH.test(path)) return { kind: 'signed', name: path };
+  if (isSignedPath(path)) return { kind: 'signed', name: path };
   return undefined;
 }
 

@@ -1,7 +1,8 @@
 import { randomInt } from 'node:crypto';
 import { isUserId } from '../../../common/conversation.js';
 import { ImError } from '../../../common/errors.js';
-import { FILE_NAME_SIZE_MAX } from '../../../common/limits.js';
+import { isSignedPath } from '../../../common/file-token.js';
+import { FILE_NAME_SIZE_MAX, FILE_PATHS_MAX } from '../../../common/limits.js';
 import { encodeFrame } from '../../../common/pdu/command.js';
 import { file, server, transfer } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
@@ -124,6 +125,29 @@ export function delOffline(
     const { dropped } = await ctx.dbProxies.ask(transfer.drop, { fromUserId, toUserId, taskId }, toUserId);
     if (!dropped) throw new ImError('NOT_ALLOWED', 'no such file for this user');
   });
+}
+
+/**
+ * Lets a session into the store. An upload counts for who asks. A file may be fetched by everybody who has a session and
+ * knows its name, which is random and was told to him in a conversation; the address made of it expires.
+ */
+export function token(
+  { fileStore: { url, tokens, tokenMs }, clock }: MsgContext,
+  { upload, pathList }: IM.File.IMFileTokenReq,
+  { userId }: Session,
+): IM.File.IMFileTokenRsp.$Properties {
+  if (pathList.length > FILE_PATHS_MAX)
+    throw new ImError('BAD_REQUEST', `path_list has ${pathList.length} files, ${FILE_PATHS_MAX} are allowed`);
+  const wrong = pathList.findIndex((path) => !isSignedPath(path));
+  if (wrong >= 0) throw new ImError('BAD_REQUEST', `path_list[${wrong}] is no file of the store`);
+  const expiresMs = clock.nowMs() + tokenMs;
+  return {
+    userId,
+    storeUrl: url,
+    ...(upload === true && { uploadToken: tokens.forUploads(userId, expiresMs) }),
+    urlList: pathList.map((path) => url + tokens.signPath(path, expiresMs)),
+    expiresMs,
+  };
 }
 
 /** Where clients reach a file server that is up; none when there is no such server. */
