@@ -1,0 +1,200 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client } from '../../common/client/client.js';
+import { group } from '../../common/pdu/commands.js';
+import { IM } from '../../common/pdu/pb.js';
+import { DEMO_PASSWORD, demoName } from '../cluster/demo.js';
+import type { BenchCluster } from './cluster.js';
+import { Ledger } from './ledger.js';
+import { usageOf } from './processes.js';
+
+const { ClientType, GroupType } = IM.BaseDefine;
+
+export interface ScenarioOptions {
+  readonly seconds: number;
+  readonly users: number;
+  /** Messages of a sender without an ack at once; 0 with a rate. */
+  readonly window: number;
+  /** Messages per second of all senders together; 0: as fast as acks come. */
+  readonly rate: number;
+}
+
+export interface Scenario {
+  readonly about: string;
+  /** Brings the cluster into the state that is measured from; gives the measured part, and what ends it. */
+  run(cluster: BenchCluster, options: ScenarioOptions, measured: () => void): Promise<Ledger>;
+}
+
+const LOGINS_AT_ONCE = 20;
+const SETTLE_MS = 5_000;
+
+/** Everybody writes to one other, who writes back. */
+const pair: Scenario = {
+  about: 'durable one-to-one messages, acknowledged and delivered',
+  async run(cluster, options, measured) {
+    const clients = await logins(cluster, even(options.users));
+    const ledger = new Ledger();
+    for (const client of clients) client.on('message', (message) => ledger.delivered(message, client.userId));
+    measured();
+    const say = (i: number, text: string) => clients[i]!.say(clients[i ^ 1]!.userId, text, { timeoutMs: 20_000 });
+    await drive(clients.length, say, options, ledger);
+    await close(clients, ledger);
+    return ledger;
+  },
+};
+
+/** All are in one group; ten of them write. */
+const oneGroup: Scenario = {
+  about: 'messages to one group in which everybody is online',
+  async run(cluster, options, measured) {
+    const clients = await logins(cluster, options.users);
+    const [first] = clients;
+    const { groupId } = await first!.ask(group.create, {
+      userId: 0,
+      groupType: GroupType.GROUP_TYPE_TMP,
+      groupName: 'bench',
+      groupAvatar: '',
+      memberIdList: clients.slice(1).map((client) => client.userId),
+    });
+    const ledger = new Ledger(clients.length - 1);
+    for (const client of clients) client.on('message', (message) => ledger.delivered(message, client.userId));
+    measured();
+    const say = (i: number, text: string) => clients[i]!.sayGroup(groupId!, text, { timeoutMs: 20_000 });
+    await drive(Math.min(10, clients.length), say, options, ledger);
+    await close(clients, ledger);
+    return ledger;
+  },
+};
+
+/** Those who were verified a short while ago come back, all at once. */
+const relogin: Scenario = {
+  about: 'log-ins of clients that were verified a short while ago',
+  async run(cluster, options, measured) {
+    await close(await logins(cluster, options.users), undefined);
+    const ledger = new Ledger();
+    measured();
+    const until = performance.now() + options.seconds * 1000;
+    let next = 0;
+    const one = async () => {
+      while (performance.now() < until) {
+        const i = next++ % options.users;
+        const startedMs = performance.now();
+        const client = await enter(cluster, i);
+        ledger.acked(performance.now() - startedMs);
+        client.close();
+      }
+    };
+    await Promise.all(Array.from({ length: LOGINS_AT_ONCE }, one));
+    return ledger;
+  },
+};
+
+/** Connections that are logged in and say nothing. */
+const idle: Scenario = {
+  about: 'connections that are logged in and say nothing',
+  async run(cluster, options, measured) {
+    await close(await logins(cluster, Math.min(options.users, 50)), undefined); // warm, so that it is connections that count
+    const before = usageOf(cluster.pids).rss;
+    const clients = await logins(cluster, options.users);
+    measured();
+    await delay(options.seconds * 1000);
+    const after = usageOf(cluster.pids).rss;
+    const ledger = new Ledger();
+    for (const [server, bytes] of Object.entries(after))
+      ledger.note(`bytes per connection, ${server}`, Math.round((bytes - before[server]!) / clients.length));
+    await close(clients, undefined);
+    return ledger;
+  },
+};
+
+/** Pages of twenty from the end of a conversation of some length. */
+const history: Scenario = {
+  about: 'pages of history, twenty messages each',
+  async run(cluster, options, measured) {
+    const clients = await logins(cluster, even(Math.min(options.users, 40)));
+    const fill = 40;
+    for (let n = 0; n < fill; n++)
+      await Promise.all(clients.map((client, i) => client.say(clients[i ^ 1]!.userId, `message ${n}`)));
+    const ledger = new Ledger();
+    measured();
+    const until = performance.now() + options.seconds * 1000;
+    const read = async (client: Client, i: number) => {
+      while (performance.now() < until) {
+        const startedMs = performance.now();
+        const page = await client.history(IM.BaseDefine.SessionType.SESSION_TYPE_SINGLE, clients[i ^ 1]!.userId);
+        if (page.length !== 20) throw new Error(`a page of ${page.length} messages instead of 20`);
+        ledger.acked(performance.now() - startedMs);
+      }
+    };
+    await Promise.all(clients.map(read));
+    await close(clients, undefined);
+    return ledger;
+  },
+};
+
+export const scenarios = { pair, group: oneGroup, relogin, idle, history } as const;
+
+/** Sends for the time asked for: each sender with a window of open messages, or all together at a rate. */
+async function drive(
+  senders: number,
+  say: (sender: number, text: string) => Promise<unknown>,
+  { seconds, window, rate }: ScenarioOptions,
+  ledger: Ledger,
+): Promise<void> {
+  const until = performance.now() + seconds * 1000;
+  let number = 0;
+  const send = async (sender: number) => {
+    const text = ledger.sending(`${sender}-${number++}`);
+    try {
+      await say(sender, text);
+      ledger.ackedText(text);
+    } catch {
+      ledger.unacked();
+    }
+  };
+  if (rate === 0) {
+    const one = async (sender: number) => {
+      while (performance.now() < until) await send(sender);
+    };
+    const lanes = Array.from({ length: senders * window }, (_, i) => one(i % senders));
+    await Promise.all(lanes);
+    return;
+  }
+  const open: Promise<void>[] = [];
+  const startedMs = performance.now();
+  for (let sent = 0; performance.now() < until; ) {
+    const due = Math.floor(((performance.now() - startedMs) / 1000) * rate);
+    for (; sent < due; sent++) open.push(send(sent % senders));
+    await delay(1);
+  }
+  await Promise.all(open);
+}
+
+async function logins(cluster: BenchCluster, count: number): Promise<Client[]> {
+  const clients: Client[] = new Array(count);
+  let next = 0;
+  const one = async () => {
+    while (next < count) {
+      const i = next++;
+      clients[i] = await enter(cluster, i);
+    }
+  };
+  await Promise.all(Array.from({ length: LOGINS_AT_ONCE }, one));
+  return clients;
+}
+
+function enter(cluster: BenchCluster, i: number): Promise<Client> {
+  const place = cluster.msg[i % cluster.msg.length]!;
+  const clientType = ClientType.CLIENT_TYPE_WINDOWS;
+  return Client.login({ ...place, user: demoName(i + 1), password: DEMO_PASSWORD, clientType, timeoutMs: 60_000 });
+}
+
+/** What was delivered late is waited for, within reason. */
+async function close(clients: readonly Client[], ledger: Ledger | undefined): Promise<void> {
+  const deadline = performance.now() + SETTLE_MS;
+  while (ledger !== undefined && ledger.missing > 0 && performance.now() < deadline) await delay(20);
+  for (const client of clients) client.close();
+}
+
+function even(count: number): number {
+  return count - (count % 2);
+}
