@@ -58,6 +58,9 @@ export const DEPARTMENT_DEPTH_MAX = 32;
 export const FILE_NAME_LENGTH_MAX = 255;
 /** Files of the store that a client gets addresses of with one question. */
 export const FILE_PATHS_MAX = 100;
+/** Client addresses that a file server remembers of one msg server, and that are told in one frame. */
+export const SESSION_ADDRESSES_MAX = 250_000;
+export const SESSION_ADDRESSES_TOLD_MAX = 10_000;
 /** Of a picture that smaller ones are made of: decoded it takes four bytes for each. */
 export const PICTURE_PIXELS_MAX = 50_000_000;
 /** Objects that are cleared away with one question. */

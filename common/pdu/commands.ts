@@ -258,6 +258,7 @@ export const cluster = {
   kickOlder: command(0x0833, 'IMKickOlder', Cluster.IMKickOlder),
   disturbed: command(0x0835, 'IMDisturbed', Cluster.IMDisturbed),
   groupMembersChanged: command(0x0834, 'IMGroupMembersChanged', Cluster.IMGroupMembersChanged),
+  sessionAddresses: command(0x086e, 'IMSessionAddresses', Cluster.IMSessionAddresses),
 };
 
 /** What the file server asks about files at rest. */

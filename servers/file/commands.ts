@@ -1,11 +1,12 @@
 import type { Peer } from '../../common/net/peers.js';
-import { server, transfer } from '../../common/pdu/commands.js';
-import { answer, commandTable } from '../../common/server/command-table.js';
+import { cluster, server, transfer } from '../../common/pdu/commands.js';
+import { answer, commandTable, hear } from '../../common/server/command-table.js';
 import * as files from './handlers/file.js';
 import type { TransferContext } from './transfer/course.js';
 
-/** What msg servers ask. */
+/** What msg servers ask and tell. */
 export const fromMsgServers = commandTable<TransferContext, Peer>([
   answer(transfer.makeTask, files.makeTask),
   answer(server.fileAddresses, files.addresses),
+  hear(cluster.sessionAddresses, (ctx, told, peer) => ctx.sessionAddresses.heard(peer, told)),
 ]);

@@ -9,6 +9,7 @@ import type { FileContext } from './context.js';
 import { openStoreHttp } from './http/server.js';
 import { Pictures } from './pictures/pictures.js';
 import { Scanner } from './scan.js';
+import { SessionAddresses } from './session-addresses.js';
 import type { FileSettings } from './settings.js';
 import { openTransfers } from './transfer/open.js';
 
@@ -47,12 +48,14 @@ export async function startFileServer(settings: FileSettings, { name, log, metri
   metrics.gauge('db_proxy_asks_open', 'Questions to db-proxies without an answer so far', () => dbProxies.openAsks);
   const pictures = new Pictures(blobs, settings.pictureSizeMax, log);
   metrics.gauge('pictures_waiting', 'Small pictures being made', () => pictures.making);
-  const ctx: FileContext = { blobs, pictures, log };
+  const sessionAddresses = new SessionAddresses(log);
+  metrics.gauge('session_addresses', 'Addresses that clients have sessions from', () => sessionAddresses.count);
+  const ctx: FileContext = { blobs, pictures, sessionAddresses, log };
   const http = await openStoreHttp(ctx, settings).catch((error: unknown) => {
     dbProxies.close();
     throw error;
   });
-  const surroundings = { blobs, dbProxies, name, log, metrics };
+  const surroundings = { blobs, dbProxies, sessionAddresses, name, log, metrics };
   const transfers = await openTransfers(settings, surroundings).catch((error: unknown) => {
     http.close();
     dbProxies.close();

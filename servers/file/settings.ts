@@ -40,10 +40,11 @@ export const fileSettings = {
   pictureSizeMax: bytes(20 * 1024 * 1024, 'a picture that smaller ones are made of, at most'),
   fileSizeMax: bytes(4 * 1024 ** 3, 'a file that a newer client uploads, at most'),
   formUploads: choice(
-    ['anyone', 'nobody'],
+    ['anyone', 'sessions', 'nobody'],
     'anyone',
-    'who may upload in a form: stock clients cannot prove who they are',
+    'who may upload in a form, as stock clients cannot prove who they are; sessions: addresses with a session',
   ),
+  formDownloads: choice(['anyone', 'sessions'], 'anyone', 'who may fetch what was uploaded in a form'),
   mediaTypes: text('', 'types of files that may be uploaded, as in "image/*, application/pdf"; empty: all'),
   userBytesMax: bytes(0, 'bytes that the files of one user may have; 0: any number', 0),
   totalBytesMax: bytes(0, 'bytes that all files may have; 0: any number', 0),

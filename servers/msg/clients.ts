@@ -92,6 +92,7 @@ export class Clients implements SessionOwner {
     if (reason === 'length-too-small' || reason === 'length-too-large') {
       this.#ctx.log.warn({ reason, address: session.connection.address, userId: session.userId }, 'client closed');
     }
+    this.#ctx.sessionAddresses.ended(session);
     const change = this.#ctx.sessions.remove(session);
     if (change === undefined) return;
     if (session.present) this.#ctx.routes.presence(session, false);

@@ -8,6 +8,7 @@ import type { Deliveries } from './deliveries.js';
 import type { DirectoryNews } from './directory-news.js';
 import type { Reconcile } from './reconcile.js';
 import type { Routes } from './routes.js';
+import type { SessionAddresses } from './session-addresses.js';
 import type { Sessions } from './sessions.js';
 
 /** Where the store is for clients, and how they are let in. */
@@ -29,6 +30,7 @@ export interface MsgContext {
   readonly deliveries: Deliveries;
   readonly reconcile: Reconcile;
   readonly directoryNews: DirectoryNews;
+  readonly sessionAddresses: SessionAddresses;
   readonly clock: Clock;
   readonly sendsPerSecond: number;
   readonly fileStore: FileStore;

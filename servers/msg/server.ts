@@ -15,6 +15,7 @@ import { Deliveries } from './deliveries.js';
 import { DirectoryNews } from './directory-news.js';
 import { Reconcile } from './reconcile.js';
 import { Routes } from './routes.js';
+import { SessionAddresses } from './session-addresses.js';
 import { Sessions } from './sessions.js';
 import type { MsgSettings } from './settings.js';
 
@@ -80,9 +81,11 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
     asksMax: settings.asksMax,
     hears: silent,
     ctx: ctx as never,
+    opened: (link) => ctx.sessionAddresses.announce(link),
   });
   ctx.dbProxies = dbProxies;
   ctx.fileServers = fileServers;
+  ctx.sessionAddresses = new SessionAddresses(fileServers);
   ctx.deliveries = new Deliveries();
   ctx.reconcile = new Reconcile(ctx);
   ctx.routes = new Routes(routeLinks, sessions, (sinceMs) => ctx.reconcile.everywhereSince(sinceMs));
@@ -135,6 +138,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
       ctx.reconcile.close();
       ctx.directoryNews.close();
       clients.close();
+      ctx.sessionAddresses.close();
       ctx.sendHook?.close();
       for (const links of [loginLinks, routeLinks, fileServers, dbProxies]) links.close();
     },

@@ -1607,6 +1607,23 @@ export namespace IM {
             }
         }
 
+        class IMSessionAddresses {
+            constructor(properties?: IM.Cluster.IMSessionAddresses.$Properties);
+            reset?: boolean | undefined;
+            addressIn: string[];
+            addressOut: string[];
+            static encode(message: IM.Cluster.IMSessionAddresses.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMSessionAddresses;
+        }
+
+        namespace IMSessionAddresses {
+            interface $Properties {
+                reset?: boolean | undefined;
+                addressIn?: readonly string[] | undefined;
+                addressOut?: readonly string[] | undefined;
+            }
+        }
+
         class IMFileTaskReq {
             constructor(properties?: IM.Cluster.IMFileTaskReq.$Properties);
             fromUserId: number;

@@ -8476,6 +8476,110 @@ export const IM = $root.IM = (() => {
             return IMDisturbed;
         })();
 
+        Cluster.IMSessionAddresses = (function() {
+
+            const IMSessionAddresses = function (properties) {
+                this.addressIn = [];
+                this.addressOut = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMSessionAddresses.prototype.addressIn = $util.emptyArray;
+            IMSessionAddresses.prototype.addressOut = $util.emptyArray;
+
+            IMSessionAddresses.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.reset != null && $Object.hasOwnProperty.call(message, "reset"))
+                    writer.uint32(8).bool(message.reset);
+                if (message.addressIn != null && message.addressIn.length)
+                    for (let i = 0; i < message.addressIn.length; ++i)
+                        writer.uint32(18).string(message.addressIn[i]);
+                if (message.addressOut != null && message.addressOut.length)
+                    for (let i = 0; i < message.addressOut.length; ++i)
+                        writer.uint32(26).string(message.addressOut[i]);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMSessionAddresses.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Cluster.IMSessionAddresses();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.reset = reader.bool();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.addressIn && message.addressIn.length))
+                                message.addressIn = [];
+                            message.addressIn.push(reader.string());
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.addressOut && message.addressOut.length))
+                                message.addressOut = [];
+                            message.addressOut.push(reader.string());
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return IMSessionAddresses;
+        })();
+
         Cluster.IMFileTaskReq = (function() {
 
             const IMFileTaskReq = function (properties) {

@@ -9,7 +9,7 @@ import { AllowedTypes } from './describe.js';
 import { httpError } from './errors.js';
 import { storeForm } from './form.js';
 import { addInstant } from './instant.js';
-import { storePathOf, variantOf } from './names.js';
+import { type StorePath, storePathOf, variantOf } from './names.js';
 import { sendFile } from './send.js';
 import { addTus } from './tus.js';
 
@@ -39,7 +39,7 @@ export async function openStoreHttp(ctx: FileContext, settings: FileSettings): P
   await app.register(multipart);
   const tokens = new FileTokens(settings.clusterSecret);
   const types = new AllowedTypes(settings.mediaTypes);
-  addFiles(app, ctx, tokens);
+  addFiles(app, ctx, tokens, settings);
   addTus(app, ctx, tokens, types, settings);
   addInstant(app, ctx, tokens, types);
   addForms(app, ctx, types, settings);
@@ -65,7 +65,14 @@ export async function openStoreHttp(ctx: FileContext, settings: FileSettings): P
 /** Answers about files are nothing to keep or to guess a type for. */
 const PLAIN = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' };
 
-function addFiles(app: FastifyInstance, ctx: FileContext, tokens: FileTokens): void {
+function addFiles(app: FastifyInstance, ctx: FileContext, tokens: FileTokens, settings: FileSettings): void {
+  const { formDownloads } = settings;
+  /** A signature for a file is one for its small pictures as well. */
+  const lookUp = async ({ kind, name }: StorePath, { query, ip }: FastifyRequest) => {
+    if (kind === 'open' && formDownloads === 'sessions') await ctx.sessionAddresses.require(ip);
+    if (kind === 'signed' && !tokens.allows(name, query as Record<string, unknown>, Date.now())) return undefined;
+    return ctx.blobs.find('store', name);
+  };
   app.route({
     method: ['GET', 'HEAD'],
     url: '/*',
@@ -73,27 +80,16 @@ function addFiles(app: FastifyInstance, ctx: FileContext, tokens: FileTokens): v
       const path = (request.params as { '*': string })['*'];
       const own = storePathOf(path);
       if (own !== undefined) {
-        const found = await lookUp(ctx, tokens, own, request);
+        const found = await lookUp(own, request);
         if (found !== undefined) return sendFile(request, reply, ctx.blobs, found);
       }
       const variant = variantOf(path);
       const original = variant && storePathOf(variant.of);
-      const found = original && (await lookUp(ctx, tokens, original, request));
+      const found = original && (await lookUp(original, request));
       if (found === undefined) return reply.callNotFound();
       return sendFile(request, reply, ctx.blobs, await ctx.pictures.small(found, variant!.width, variant!.height));
     },
   });
-}
-
-/** A signature for a file is one for its small pictures as well. */
-async function lookUp(
-  { blobs }: FileContext,
-  tokens: FileTokens,
-  { kind, name }: NonNullable<ReturnType<typeof storePathOf>>,
-  { query }: FastifyRequest,
-) {
-  if (kind === 'signed' && !tokens.allows(name, query as Record<string, unknown>, Date.now())) return undefined;
-  return blobs.find('store', name);
 }
 
 /** TeamTalk's own words for its error codes: 1 too large, 2 and up some fault of the form. */
@@ -103,6 +99,7 @@ function addForms(app: FastifyInstance, ctx: FileContext, types: AllowedTypes, s
   app.post('/*', async (request, reply) => {
     try {
       if (settings.formUploads === 'nobody') throw new ImError('NOT_ALLOWED', 'no forms are taken here');
+      if (settings.formUploads === 'sessions') await ctx.sessionAddresses.require(request.ip);
       const path = await storeForm(request, ctx.blobs, types, settings.formSizeMax);
       const url = `http://${request.headers.host ?? ''}/${path}`;
       return formAnswer(reply, { error_code: 0, error_msg: '成功', path, url });

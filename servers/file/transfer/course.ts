@@ -3,6 +3,7 @@ import type { LinkGroup } from '../../../common/net/link-group.js';
 import { file, transfer } from '../../../common/pdu/commands.js';
 import type { IM } from '../../../common/pdu/pb.js';
 import type { BlobStore } from '../blobs/store.js';
+import type { SessionAddresses } from '../session-addresses.js';
 import type { FileSettings } from '../settings.js';
 import type { TransferCounters } from './counters.js';
 import type { Party } from './party.js';
@@ -13,6 +14,7 @@ export type Transfer = IM.Cluster.Transfer;
 export interface TransferContext {
   readonly blobs: BlobStore;
   readonly dbProxies: LinkGroup;
+  readonly sessionAddresses: SessionAddresses;
   readonly counters: TransferCounters;
   readonly settings: FileSettings;
   /** Where clients are told to connect. */

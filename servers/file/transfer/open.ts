@@ -1,9 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { LinkGroup } from '../../../common/net/link-group.js';
 import { Peers } from '../../../common/net/peers.js';
 import { transfer } from '../../../common/pdu/commands.js';
 import type { Surroundings } from '../../../common/server/lifecycle.js';
-import type { BlobStore } from '../blobs/store.js';
 import { fromMsgServers } from '../commands.js';
 import type { FileSettings } from '../settings.js';
 import { FileClients } from './clients.js';
@@ -31,10 +29,18 @@ export interface TransfersOpen {
  */
 export async function openTransfers(
   settings: FileSettings,
-  { blobs, dbProxies, name, log, metrics }: Surroundings & { readonly blobs: BlobStore; readonly dbProxies: LinkGroup },
+  {
+    blobs,
+    dbProxies,
+    sessionAddresses,
+    name,
+    log,
+    metrics,
+  }: Surroundings & Pick<TransferContext, 'blobs' | 'dbProxies' | 'sessionAddresses'>,
 ): Promise<TransfersOpen> {
   const advertised = { ip: settings.advertisedIp, port: settings.advertisedPort };
-  const ctx: TransferContext = { blobs, dbProxies, settings, advertised, log, counters: transferCounters(metrics) };
+  const counters = transferCounters(metrics);
+  const ctx: TransferContext = { blobs, dbProxies, sessionAddresses, settings, advertised, log, counters };
   const clients = await FileClients.open(ctx);
   if (advertised.port === 0) advertised.port = clients.port;
   const peers = await Peers.open({
@@ -45,6 +51,7 @@ export async function openTransfers(
     log,
     ctx,
     tables: { msg: fromMsgServers },
+    left: (peer) => sessionAddresses.left(peer),
   }).catch((error: unknown) => {
     clients.close();
     throw error;

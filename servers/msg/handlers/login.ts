@@ -70,6 +70,7 @@ async function begin(
     userInfo,
     ...(capabilities.size === 0 ? {} : extras(ctx, capabilities)),
   };
+  ctx.sessionAddresses.began(session); // known before the client can act on the answer
   session.welcome(encodeFrame(login.enter.reply, seq, result));
   ctx.counters.logins.inc({ result: 'ok' });
   ctx.routes.presence(session, true);
