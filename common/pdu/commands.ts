@@ -498,6 +498,31 @@ export const consoleView = {
     'IMWhereaboutsRsp',
     Console.IMWhereaboutsRsp,
   ),
+  storageState: ask(
+    0x08c4,
+    'IMStorageStateReq',
+    Console.IMStorageStateReq,
+    0x08c5,
+    'IMStorageStateRsp',
+    Console.IMStorageStateRsp,
+  ),
+  beginEpoch: ask(
+    0x08c6,
+    'IMBeginEpochReq',
+    Console.IMBeginEpochReq,
+    0x08c7,
+    'IMStorageDoneRsp',
+    Console.IMStorageDoneRsp,
+  ),
+  moveBuckets: ask(
+    0x08c8,
+    'IMMoveBucketsReq',
+    Console.IMMoveBucketsReq,
+    0x08c9,
+    'IMStorageDoneRsp',
+    Console.IMStorageDoneRsp,
+  ),
+  trace: ask(0x08ca, 'IMTraceReq', Console.IMTraceReq, 0x08cb, 'IMTraceRsp', Console.IMTraceRsp),
 };
 
 /** What push servers ask, and hear. */

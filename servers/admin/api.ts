@@ -216,3 +216,103 @@ export interface ImportReport {
     readonly detail: string;
   }[];
 }
+
+export interface StorageState {
+  readonly shards: readonly {
+    readonly name: string;
+    readonly place: string;
+    readonly buckets: readonly number[];
+    /** Undefined: it cannot be reached. */
+    readonly messages?: number | undefined;
+    readonly bytes?: number | undefined;
+    readonly problem?: string | undefined;
+  }[];
+  readonly moves: readonly {
+    readonly bucket: number;
+    readonly source: string;
+    readonly target: string;
+    readonly phase: string;
+    readonly attended: boolean;
+  }[];
+  readonly epochs: readonly {
+    readonly epoch: number;
+    readonly keys: number;
+    readonly destroyed: number;
+    readonly current: number;
+    readonly createdMs: number;
+    readonly messages: number;
+  }[];
+  readonly masterKeys: readonly string[];
+  readonly problems: readonly string[];
+  readonly resealBuckets: number;
+  readonly resealFinished: number;
+  readonly job?:
+    | {
+        readonly target: string;
+        readonly total: number;
+        readonly done: number;
+        readonly running: boolean;
+        readonly problem?: string | undefined;
+      }
+    | undefined;
+}
+
+export interface TraceFound {
+  readonly msgId: number;
+  readonly senderId: number;
+  readonly msgType: number;
+  readonly createTimeMs: number;
+  /** As it is stored, sealed. */
+  readonly size: number;
+  readonly keyId: number;
+  readonly sendId: string;
+  readonly bucket: number;
+  readonly shard: string;
+  readonly head: number;
+  readonly effects: readonly { readonly consumer: string; readonly waiting: boolean }[];
+  readonly readers: readonly {
+    readonly userId: number;
+    readonly nick: string;
+    readonly readId: number;
+    readonly online: boolean;
+  }[];
+  readonly readersInAll: number;
+}
+
+export interface ApiKeyInfo {
+  readonly id: string;
+  readonly name: string;
+  readonly scopes: readonly string[];
+  readonly userId?: number | undefined;
+  readonly createdMs: number;
+  readonly expiresMs?: number | undefined;
+  readonly revokedMs?: number | undefined;
+  readonly lastUsedMs?: number | undefined;
+}
+
+export interface ApiKeyList {
+  readonly keys: readonly ApiKeyInfo[];
+  /** All that there are. */
+  readonly scopes: readonly string[];
+}
+
+export interface WebhookInfo {
+  readonly id: string;
+  readonly url: string;
+  readonly withBodies: boolean;
+  readonly active: boolean;
+  readonly createdMs: number;
+  readonly waiting?: number | undefined;
+  readonly dead?: number | undefined;
+  readonly lastError?: string | undefined;
+}
+
+/** How far an announcement has come. */
+export interface AnnouncementState {
+  readonly startedMs: number;
+  readonly by: string;
+  readonly text: string;
+  readonly sent: number;
+  readonly failed: number;
+  readonly running: boolean;
+}

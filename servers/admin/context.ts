@@ -2,6 +2,7 @@ import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import type { IM } from '../../common/pdu/pb.js';
 import type { Role } from '../../common/roles.js';
+import type { Announcements } from './handlers/announcements.js';
 import type { Watch } from './watch.js';
 
 /** What a handler may reach. */
@@ -10,6 +11,7 @@ export interface AdminContext {
   readonly routes: LinkGroup;
   readonly logins: LinkGroup;
   readonly watch: Watch;
+  readonly announcements: Announcements;
   readonly sessionIdleMs: number;
   readonly sessionMs: number;
   readonly log: Logger;

@@ -20,6 +20,9 @@ const table = {
   'storage.look': ALL,
   /** Begin new keys, move buckets. */
   'storage.change': OWNER,
+  /** Keys and webhooks of other systems. */
+  'integrations.look': CHECKERS,
+  'integrations.change': ADMINS,
   'audit.look': CHECKERS,
   'admins.look': CHECKERS,
   'admins.change': ADMINS,

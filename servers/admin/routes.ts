@@ -1,10 +1,14 @@
 import { accountRoutes } from './handlers/account.js';
 import { adminRoutes } from './handlers/admins.js';
+import { announcementRoutes } from './handlers/announcements.js';
 import { auditRoutes } from './handlers/audit.js';
 import { departmentRoutes } from './handlers/departments.js';
 import { groupRoutes } from './handlers/groups.js';
+import { integrationRoutes } from './handlers/integrations.js';
 import { overviewRoutes } from './handlers/overview.js';
 import { settingRoutes } from './handlers/settings.js';
+import { storageRoutes } from './handlers/storage.js';
+import { traceRoutes } from './handlers/trace.js';
 import { userListRoutes } from './handlers/user-lists.js';
 import { userRoutes } from './handlers/users.js';
 import type { Route } from './route.js';
@@ -17,7 +21,11 @@ export const routes: readonly Route[] = [
   ...userRoutes,
   ...departmentRoutes,
   ...groupRoutes,
+  ...announcementRoutes,
   ...settingRoutes,
+  ...storageRoutes,
+  ...traceRoutes,
+  ...integrationRoutes,
   ...auditRoutes,
   ...adminRoutes,
 ];

@@ -3,6 +3,7 @@ import { LinkGroup } from '../../common/net/link-group.js';
 import { commandTable } from '../../common/server/command-table.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import type { AdminContext } from './context.js';
+import { Announcements } from './handlers/announcements.js';
 import { openHttp } from './http.js';
 import { routes } from './routes.js';
 import type { AdminSettings } from './settings.js';
@@ -40,12 +41,14 @@ export async function startAdminServer(
     routes: routeLinks,
     logins,
     watch,
+    announcements: new Announcements(),
     sessionIdleMs: settings.sessionIdleMs,
     sessionMs: settings.sessionMs,
     log,
   };
   const closeAll = () => {
     watch.close();
+    ctx.announcements.close();
     for (const links of [dbProxies, routeLinks, logins]) links.close();
   };
   const app = await openHttp(ctx, settings, routes);

@@ -5,6 +5,7 @@ import {
   buddy,
   cluster,
   consoleAccount,
+  consoleView,
   directory,
   events,
   file,
@@ -32,6 +33,8 @@ import * as messages from './handlers/message.js';
 import * as effects from './handlers/outbox.js';
 import * as pushing from './handlers/push.js';
 import { sync } from './handlers/sync.js';
+import { trace } from './handlers/trace.js';
+import * as upkeeps from './handlers/upkeep.js';
 import * as hooks from './handlers/webhook.js';
 
 /**
@@ -131,6 +134,11 @@ export const fromConsoles = commandTable<DbProxyContext, Peer>([
   answer(consoleAccount.totp, consoles.totp),
   answer(consoleAccount.list, consoles.list),
   answer(consoleAccount.change, consoles.change),
+  answer(consoleView.storageState, upkeeps.state),
+  answer(consoleView.beginEpoch, upkeeps.beginEpoch),
+  answer(consoleView.moveBuckets, upkeeps.moveBuckets),
+  answer(consoleView.trace, trace),
+  answer(cluster.storeMessage, messages.store), // announcements
 ]);
 
 /**

@@ -19,7 +19,9 @@ import type { Outbox } from './storage/outbox.js';
 import type { Passwords } from './storage/passwords.js';
 import type { People } from './storage/people.js';
 import type { Pushes } from './storage/pushes.js';
+import type { Traces } from './storage/traces.js';
 import type { Transfers } from './storage/transfers.js';
+import type { Upkeep } from './storage/upkeep.js';
 import type { Users } from './storage/users.js';
 import type { Webhooks } from './storage/webhooks.js';
 
@@ -52,5 +54,7 @@ export interface DbProxyContext {
   readonly webhooks: Webhooks;
   readonly admins: Admins;
   readonly adminLogins: AdminLogins;
+  readonly upkeep: Upkeep;
+  readonly traces: Traces;
   readonly log: Logger;
 }

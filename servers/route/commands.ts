@@ -22,6 +22,11 @@ export const fromHttpMsgServers = commandTable<RouteContext, Peer>([
   hear(cluster.disturbed, servers.disturbed),
   answer(buddy.usersStatus, buddies.usersStatus),
 ]);
-export const fromConsoles = commandTable<RouteContext, Peer>([answer(consoleView.whereabouts, buddies.whereabouts)]);
-
 export const fromPushServers = commandTable<RouteContext, Peer>([answer(push.online, buddies.online)]);
+
+/** Announcements, and who is online where. */
+export const fromConsoles = commandTable<RouteContext, Peer>([
+  answer(consoleView.whereabouts, buddies.whereabouts),
+  hear(cluster.publish, servers.publish),
+  hear(cluster.disturbed, servers.disturbed),
+]);

@@ -2962,6 +2962,276 @@ export namespace IM {
                 clientType: number;
             }
         }
+
+        class IMStorageStateReq {
+            constructor(properties?: IM.Console.IMStorageStateReq.$Properties);
+            static encode(message: IM.Console.IMStorageStateReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMStorageStateReq;
+        }
+
+        namespace IMStorageStateReq {
+            interface $Properties {
+            }
+        }
+
+        class IMStorageStateRsp {
+            constructor(properties?: IM.Console.IMStorageStateRsp.$Properties);
+            shardList: IM.Console.ShardInfo[];
+            moveList: IM.Console.BucketOnItsWay[];
+            epochList: IM.Console.EpochInfo[];
+            masterKeyList: string[];
+            problemList: string[];
+            resealBuckets: number;
+            resealFinished: number;
+            job?: IM.Console.MoveJob | undefined;
+            static encode(message: IM.Console.IMStorageStateRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMStorageStateRsp;
+        }
+
+        namespace IMStorageStateRsp {
+            interface $Properties {
+                shardList?: readonly IM.Console.ShardInfo.$Properties[] | undefined;
+                moveList?: readonly IM.Console.BucketOnItsWay.$Properties[] | undefined;
+                epochList?: readonly IM.Console.EpochInfo.$Properties[] | undefined;
+                masterKeyList?: readonly string[] | undefined;
+                problemList?: readonly string[] | undefined;
+                resealBuckets: number;
+                resealFinished: number;
+                job?: IM.Console.MoveJob.$Properties | undefined;
+            }
+        }
+
+        class ShardInfo {
+            constructor(properties?: IM.Console.ShardInfo.$Properties);
+            name: string;
+            place: string;
+            bucketList: number[];
+            messages?: number | undefined;
+            bytes?: number | undefined;
+            problem?: string | undefined;
+            static encode(message: IM.Console.ShardInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.ShardInfo;
+        }
+
+        namespace ShardInfo {
+            interface $Properties {
+                name: string;
+                place: string;
+                bucketList?: readonly number[] | undefined;
+                messages?: number | undefined;
+                bytes?: number | undefined;
+                problem?: string | undefined;
+            }
+        }
+
+        class BucketOnItsWay {
+            constructor(properties?: IM.Console.BucketOnItsWay.$Properties);
+            bucket: number;
+            source: string;
+            target: string;
+            phase: string;
+            attended: boolean;
+            static encode(message: IM.Console.BucketOnItsWay.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.BucketOnItsWay;
+        }
+
+        namespace BucketOnItsWay {
+            interface $Properties {
+                bucket: number;
+                source: string;
+                target: string;
+                phase: string;
+                attended: boolean;
+            }
+        }
+
+        class EpochInfo {
+            constructor(properties?: IM.Console.EpochInfo.$Properties);
+            epoch: number;
+            keys: number;
+            destroyed: number;
+            current: number;
+            createdMs: number;
+            messages: number;
+            static encode(message: IM.Console.EpochInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.EpochInfo;
+        }
+
+        namespace EpochInfo {
+            interface $Properties {
+                epoch: number;
+                keys: number;
+                destroyed: number;
+                current: number;
+                createdMs: number;
+                messages: number;
+            }
+        }
+
+        class MoveJob {
+            constructor(properties?: IM.Console.MoveJob.$Properties);
+            target: string;
+            total: number;
+            done: number;
+            running: boolean;
+            problem?: string | undefined;
+            static encode(message: IM.Console.MoveJob.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.MoveJob;
+        }
+
+        namespace MoveJob {
+            interface $Properties {
+                target: string;
+                total: number;
+                done: number;
+                running: boolean;
+                problem?: string | undefined;
+            }
+        }
+
+        class IMBeginEpochReq {
+            constructor(properties?: IM.Console.IMBeginEpochReq.$Properties);
+            actor: IM.Directory.Actor;
+            static encode(message: IM.Console.IMBeginEpochReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMBeginEpochReq;
+        }
+
+        namespace IMBeginEpochReq {
+            interface $Properties {
+                actor: IM.Directory.Actor.$Properties;
+            }
+        }
+
+        class IMStorageDoneRsp {
+            constructor(properties?: IM.Console.IMStorageDoneRsp.$Properties);
+            count: number;
+            static encode(message: IM.Console.IMStorageDoneRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMStorageDoneRsp;
+        }
+
+        namespace IMStorageDoneRsp {
+            interface $Properties {
+                count: number;
+            }
+        }
+
+        class IMMoveBucketsReq {
+            constructor(properties?: IM.Console.IMMoveBucketsReq.$Properties);
+            actor: IM.Directory.Actor;
+            source: string;
+            target: string;
+            count: number;
+            static encode(message: IM.Console.IMMoveBucketsReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMMoveBucketsReq;
+        }
+
+        namespace IMMoveBucketsReq {
+            interface $Properties {
+                actor: IM.Directory.Actor.$Properties;
+                source: string;
+                target: string;
+                count: number;
+            }
+        }
+
+        class IMTraceReq {
+            constructor(properties?: IM.Console.IMTraceReq.$Properties);
+            sessionType: IM.BaseDefine.SessionType;
+            userId: number;
+            sessionId: number;
+            msgId?: number | undefined;
+            sendId?: Uint8Array | undefined;
+            static encode(message: IM.Console.IMTraceReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMTraceReq;
+        }
+
+        namespace IMTraceReq {
+            interface $Properties {
+                sessionType: IM.BaseDefine.SessionType;
+                userId: number;
+                sessionId: number;
+                msgId?: number | undefined;
+                sendId?: Uint8Array | undefined;
+            }
+        }
+
+        class IMTraceRsp {
+            constructor(properties?: IM.Console.IMTraceRsp.$Properties);
+            message?: IM.Console.TracedMessage | undefined;
+            effectList: IM.Console.TraceEffect[];
+            readerList: IM.Console.TraceReader[];
+            static encode(message: IM.Console.IMTraceRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMTraceRsp;
+        }
+
+        namespace IMTraceRsp {
+            interface $Properties {
+                message?: IM.Console.TracedMessage.$Properties | undefined;
+                effectList?: readonly IM.Console.TraceEffect.$Properties[] | undefined;
+                readerList?: readonly IM.Console.TraceReader.$Properties[] | undefined;
+            }
+        }
+
+        class TracedMessage {
+            constructor(properties?: IM.Console.TracedMessage.$Properties);
+            msgId: number;
+            senderId: number;
+            msgType: number;
+            createTimeMs: number;
+            size: number;
+            keyId: number;
+            sendId: Uint8Array;
+            bucket: number;
+            shard: string;
+            head: number;
+            static encode(message: IM.Console.TracedMessage.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.TracedMessage;
+        }
+
+        namespace TracedMessage {
+            interface $Properties {
+                msgId: number;
+                senderId: number;
+                msgType: number;
+                createTimeMs: number;
+                size: number;
+                keyId: number;
+                sendId: Uint8Array;
+                bucket: number;
+                shard: string;
+                head: number;
+            }
+        }
+
+        class TraceEffect {
+            constructor(properties?: IM.Console.TraceEffect.$Properties);
+            consumer: string;
+            waiting: boolean;
+            static encode(message: IM.Console.TraceEffect.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.TraceEffect;
+        }
+
+        namespace TraceEffect {
+            interface $Properties {
+                consumer: string;
+                waiting: boolean;
+            }
+        }
+
+        class TraceReader {
+            constructor(properties?: IM.Console.TraceReader.$Properties);
+            userId: number;
+            readId: number;
+            static encode(message: IM.Console.TraceReader.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.TraceReader;
+        }
+
+        namespace TraceReader {
+            interface $Properties {
+                userId: number;
+                readId: number;
+            }
+        }
     }
 
     namespace Directory {

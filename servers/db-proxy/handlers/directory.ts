@@ -288,7 +288,7 @@ async function personChange(
   return { fields, passwordHash: dryRun ? '' : await ctx.passwords.hash(passwordMd5) };
 }
 
-function actorOf(actor: IM.Directory.Actor.$Properties): Actor {
+export function actorOf(actor: IM.Directory.Actor.$Properties): Actor {
   return { kind: actor.kind, name: actor.name, address: actor.address ?? '' };
 }
 

@@ -34,7 +34,9 @@ import { Pushes } from './pushes.js';
 import { QuietHours } from './quiet-hours.js';
 import { RedisKeys } from './redis-keys.js';
 import { Shards } from './shards.js';
+import { Traces } from './traces.js';
 import { Transfers } from './transfers.js';
+import { Upkeep } from './upkeep.js';
 import { UserLists } from './user-lists.js';
 import { Users } from './users.js';
 import { Webhooks } from './webhooks.js';
@@ -99,6 +101,7 @@ export async function openStorage(
   const append = new Append(shards, keys, membership, settings, outbox, lists, counters, log);
   const redis = openRedis(settings, log, watch);
   const audit = new Audit(meta, log);
+  const upkeep = new Upkeep(settings.databaseUrl, masterKeys, audit, log);
   const health = new Health(meta, shards);
   const quietHours = new QuietHours(meta, settings.timeZone);
   const conversations = new Conversations(shards, messages, groups, lists);
@@ -128,10 +131,13 @@ export async function openStorage(
     apiKeys: new ApiKeys(meta),
     admins: new Admins(meta, audit),
     adminLogins: new AdminLogins(meta, consoleKey, audit),
+    upkeep,
+    traces: new Traces(meta, shards),
     shards,
     health,
     keys,
     async close() {
+      await upkeep.close();
       health.close();
       await append.close();
       await keyWatch.close();

@@ -1,16 +1,21 @@
 import type { PageRow } from '../shell.js';
 import { AccountPage } from './account.js';
 import { AdminsPage } from './admins.js';
+import { AnnouncementsPage } from './announcements.js';
 import { AuditPage } from './audit.js';
 import { ClientsPage } from './clients.js';
 import { DepartmentsPage } from './departments.js';
 import { GroupsPage } from './groups.js';
+import { IntegrationsPage } from './integrations.js';
 import { OverviewPage } from './overview.js';
+import { StoragePage } from './storage.js';
+import { TracePage } from './trace.js';
 import { UsersPage } from './users.js';
 
 /** All pages, in the order of the menu. */
 export const pages: readonly PageRow[] = [
   { path: '/', title: 'overview.title', icon: 'overview', section: 'nav.watch', needs: 'look', page: OverviewPage },
+  { path: '/trace', title: 'trace.title', icon: 'trace', section: 'nav.watch', needs: 'trace', page: TracePage },
   { path: '/users', title: 'users.title', icon: 'users', section: 'nav.people', needs: 'look', page: UsersPage },
   {
     path: '/departments',
@@ -22,12 +27,36 @@ export const pages: readonly PageRow[] = [
   },
   { path: '/groups', title: 'groups.title', icon: 'groups', section: 'nav.people', needs: 'look', page: GroupsPage },
   {
+    path: '/announcements',
+    title: 'announce.title',
+    icon: 'announce',
+    section: 'nav.people',
+    needs: 'announce',
+    page: AnnouncementsPage,
+  },
+  {
     path: '/clients',
     title: 'clients.title',
     icon: 'discovery',
     section: 'nav.clients',
     needs: 'look',
     page: ClientsPage,
+  },
+  {
+    path: '/storage',
+    title: 'storage.title',
+    icon: 'storage',
+    section: 'nav.system',
+    needs: 'storage.look',
+    page: StoragePage,
+  },
+  {
+    path: '/integrations',
+    title: 'integrations.title',
+    icon: 'key',
+    section: 'nav.clients',
+    needs: 'integrations.look',
+    page: IntegrationsPage,
   },
   { path: '/audit', title: 'audit.title', icon: 'audit', section: 'nav.system', needs: 'audit.look', page: AuditPage },
   {
