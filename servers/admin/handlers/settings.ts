@@ -3,6 +3,7 @@ import { directory } from '../../../common/pdu/commands.js';
 import type { Versioned } from '../api.js';
 import { givenUp } from '../conflict.js';
 import type { AdminContext } from '../context.js';
+import { ProblemError } from '../problem.js';
 import { route } from '../route.js';
 import { readConfig, readDiscovery, settingsTable } from '../settings-table.js';
 
@@ -43,7 +44,10 @@ export const settingRoutes = [
       value: z.unknown(),
     }),
     handle: (ctx, { caller, body: { name, version, value } }) => {
-      const json = value === null ? undefined : JSON.stringify(settingsTable[name]!.is.parse(value));
+      const parsed = settingsTable[name]!.is.safeParse(value);
+      if (!parsed.success)
+        throw new ProblemError('BAD_REQUEST', { field: 'value', detail: parsed.error.issues[0]!.message });
+      const json = JSON.stringify(parsed.data);
       return givenUp(
         ctx.dbProxies.ask(directory.changeSetting, {
           actor: caller.actor,

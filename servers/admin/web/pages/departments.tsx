@@ -171,10 +171,11 @@ function Tree({ departments, open, place }: TreeProps) {
   };
   const below = (id: number) =>
     new Set(flat(branches.length === 0 ? [] : findBranch(branches, id)).map((each) => each.department.departmentId));
-  const render = (list: readonly Branch[]) =>
-    list.map((branch, i) => {
-      const { department, level, children } = branch;
+  /** One after the other: which is in which is said by their levels, so the name of a row is the row and nothing below it. */
+  const render = () =>
+    rows.map(({ department, level, children }) => {
       const id = department.departmentId;
+      const siblings = siblingsOf(departments, department.parentId);
       const isOpen = !closed.has(id);
       return (
         <div
@@ -183,15 +184,11 @@ function Tree({ departments, open, place }: TreeProps) {
           data-id={id}
           tabIndex={id === current.department.departmentId ? 0 : -1}
           aria-level={level + 1}
-          aria-setsize={list.length}
-          aria-posinset={i + 1}
+          aria-setsize={siblings.length}
+          aria-posinset={siblings.indexOf(department) + 1}
           aria-expanded={children.length > 0 ? isOpen : undefined}
           aria-selected={id === current.department.departmentId}
-          aria-label={`${department.name}, ${t('departments.people', { count: department.people })}`}
-          onFocus={(event) => {
-            event.stopPropagation();
-            setFocused(id);
-          }}
+          onFocus={() => setFocused(id)}
         >
           {/* biome-ignore lint/a11y/noStaticElementInteractions: the mouse's way; the keys are the tree's */}
           <div
@@ -255,16 +252,12 @@ function Tree({ departments, open, place }: TreeProps) {
               </>
             )}
           </div>
-          {children.length > 0 && isOpen && (
-            // biome-ignore lint/a11y/useSemanticElements: HTML has no tree
-            <div role="group">{render(children)}</div>
-          )}
         </div>
       );
     });
   return (
     <div class="tree" role="tree" aria-label={t('departments.title')} ref={root} onKeyDown={key}>
-      {render(branches)}
+      {render()}
     </div>
   );
 }

@@ -53,7 +53,7 @@ export const pages: readonly PageRow[] = [
   {
     path: '/integrations',
     title: 'integrations.title',
-    icon: 'key',
+    icon: 'hook',
     section: 'nav.clients',
     needs: 'integrations.look',
     page: IntegrationsPage,
