@@ -10,6 +10,7 @@ import { NEW_OWNER } from '../../../servers/db-proxy/storage/admins.js';
 import { TestCluster } from '../../support/cluster.js';
 import { ADMIN_PASSWORD, addAdmin, Browser } from '../../support/console.js';
 import { testPostgres } from '../../support/postgres.js';
+import { runTool } from '../../support/tool.js';
 
 const postgres = await testPostgres(t);
 const cluster = await TestCluster.start(t, postgres, { console: {} });
@@ -255,4 +256,18 @@ t.test('hostile requests are answered as such', async (t) => {
   t.match(await owner.ask('GET', '/api/nothing'), { status: 404, body: { code: 'NOT_FOUND' } });
   owner.cookie = 'teamtalk-console=<script>';
   t.equal((await owner.ask('GET', '/api/session')).body.code, 'NO_SESSION');
+});
+
+t.test('npm run admins: the way back in', async (t) => {
+  const tool = (...args: string[]) => runTool('admins', [...args, '--database', cluster.databaseUrl]);
+  const reset = await tool('reset', 'Auditor');
+  t.equal(reset.code, 0, reset.stderr);
+  const browser = new Browser(cluster.consoleUrl);
+  t.equal((await browser.logIn('auditor', ADMIN_PASSWORD)).body.code, 'WRONG_PASSWORD');
+  t.equal((await browser.logIn('auditor', reset.stdout.trim())).status, 200);
+  t.match(await browser.me(), { mustChange: true, role: 'auditor' });
+  const made = await tool('create', 'another owner', 'owner');
+  t.equal((await browser.logIn('another owner', made.stdout.trim())).status, 200);
+  t.equal((await tool('create', 'OWNER', 'owner')).code, 1, 'the name is taken');
+  t.equal((await tool('reset', 'nobody')).code, 1);
 });

@@ -239,7 +239,7 @@ t.test('a list is looked at first and then brought in', async (t) => {
     'a trial changes nothing',
   );
   await page.getByRole('button', { name: 'Bring in 2' }).click();
-  await page.getByText('2 new').waitFor();
+  await page.getByText('Brought in: 2').waitFor();
   t.equal(await nickOf('listed1'), '张三');
 });
 
