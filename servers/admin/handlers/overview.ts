@@ -1,3 +1,4 @@
+import { finished } from 'node:stream';
 import { consoleAccount, consoleView } from '../../../common/pdu/commands.js';
 import type { Figures, MsgServerInfo } from '../api.js';
 import type { AdminContext } from '../context.js';
@@ -52,7 +53,8 @@ function stream(ctx: AdminContext, tokenHash: Buffer): Written {
         () => undefined, // not known just now: asked again
       );
     }, RECHECK_MS);
-    response.on('close', () => {
+    // Also when the page was gone before the stream began.
+    finished(response, () => {
       clearInterval(recheck);
       stop();
     });
