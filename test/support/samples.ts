@@ -63,6 +63,7 @@ export const samples: readonly (readonly [Command<never, unknown>, Buffer])[] = 
     transMode: TransferFileType.FILE_TYPE_OFFLINE,
   }),
   sample(file.hasOffline, { userId: 1 }),
+  sample(file.token, { userId: 1, upload: true }),
   sample(file.addOffline, { fromUserId: 1, toUserId: 2, taskId: 'task', fileName: 'forged.txt', fileSize: 100 }),
   sample(file.delOffline, { fromUserId: 1, toUserId: 2, taskId: 'task' }),
   sample(message.sync, { userId: 1 }),
