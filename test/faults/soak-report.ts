@@ -1,3 +1,4 @@
+import type { Fault } from '../support/history-checker.js';
 import { DISTURBANCES } from './disturber.js';
 import type { SoakReport } from './soak.js';
 
@@ -19,8 +20,14 @@ export function linesOf({ tally, disturbances, ms, ...report }: SoakReport): str
     `${report.bucketsMoved} buckets moved, ${report.moversKilled} movers killed, ${report.movesTakenUp} runs failed and taken up`,
     `${disturbances.length} disturbances:`,
     ...times,
-    `${report.faults.length} faults, ${report.fsck === '' ? 'the databases agree' : 'fsck has findings'}`,
+    `${report.faults.length} faults${byKind(report.faults)}, ${report.fsck === '' ? 'the databases agree' : 'fsck has findings'}`,
     ...report.faults.slice(0, 20).map(({ kind, conversation, detail }) => `  ${kind} in ${conversation}: ${detail}`),
     ...report.fsck.split('\n').filter((line) => line !== ''),
   ];
+}
+
+function byKind(faults: readonly Fault[]): string {
+  const counts = new Map<string, number>();
+  for (const { kind } of faults) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  return counts.size === 0 ? '' : ` (${[...counts].map(([kind, count]) => `${kind} ${count}`).join(', ')})`;
 }
