@@ -8,16 +8,18 @@ import { LOG_LEVELS } from './log.js';
  * environment, else from the settings file, else the default:
  *
  *   environment  TT_MSG_CLIENT_PORT for `clientPort` of the msg server; TT_CLIENT_PORT for it in every server
+ *   secret file  for a setting that is a secret also its path: TT_CLUSTER_SECRET_FILE, TT_MSG_CLUSTER_SECRET_FILE
  *   file         JSON, its path in TT_SETTINGS: {"all": {"logLevel": "warn"}, "msg": {"clientPort": 8000}}
  *
- * A wrong value, or a name in the file that no such server knows, stops the start with the name and the reason.
+ * A wrong value, or a name in the file that no such server knows, stops the start with the name and the reason. What
+ * looks like a setting and is none, is warned of: see `unknownSettings`.
  */
 export interface Setting<T> {
   readonly is: z.ZodType<T>;
   readonly unit: string;
   readonly default: T;
   readonly doc: string;
-  /** Printed as [secret]. */
+  /** Printed as [secret], and may be given as the path of a file that holds it. */
   readonly secret?: boolean;
 }
 
@@ -140,7 +142,14 @@ export function readSettings<D extends Definitions>(server: string, definitions:
   }
   const result: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(definitions)) {
-    const [value, origin] = lookUp(server, name, sources.env, sections);
+    let found: readonly [unknown, string];
+    try {
+      found = lookUp(server, name, definitions, sources.env, sections);
+    } catch (error) {
+      wrong.push((error as Error).message);
+      continue;
+    }
+    const [value, origin] = found;
     if (value === undefined) {
       result[name] = setting.default;
       continue;
@@ -154,6 +163,33 @@ export function readSettings<D extends Definitions>(server: string, definitions:
   }
   if (wrong.length > 0) throw new SettingsError(`wrong settings for the ${server} server:\n  ${wrong.join('\n  ')}`);
   return result as SettingsOf<D>;
+}
+
+/** Sections that a settings file may have, beside `all`. */
+export const SERVERS = ['login', 'msg', 'route', 'db-proxy', 'file', 'http-msg', 'push', 'admin'] as const;
+
+/** They begin like one server's own, and are meant for others: TT_LOGIN_SERVERS is `loginServers` of every server. */
+const FOR_ALL = new Set(['TT_FILE_SERVERS', 'TT_LOGIN_SERVERS', 'TT_LOGIN_TIMEOUT_MS', 'TT_ROUTE_SERVERS']);
+
+/**
+ * What was meant for this server and is no setting of it, a mistyped name most likely: variables that begin with
+ * TT_<SERVER>_, and sections of the settings file that belong to no server. A warning and no error: a variable may be
+ * of a newer or an older version.
+ */
+export function unknownSettings(server: string, definitions: Definitions, sources: Sources): string[] {
+  const known = new Set(FOR_ALL);
+  for (const name of Object.keys(definitions)) {
+    for (const variable of [environmentName(server, name), environmentName('', name)]) {
+      known.add(variable);
+      if (hasFile(definitions, name)) known.add(`${variable}_FILE`);
+    }
+  }
+  const prefix = environmentName(server, '');
+  const variables = Object.keys(sources.env).filter((name) => name.startsWith(prefix) && !known.has(name));
+  const sections = Object.keys(sectionsOf(sources.file)).filter(
+    (name) => name !== 'all' && !(SERVERS as readonly string[]).includes(name),
+  );
+  return [...variables.sort(), ...sections.map((name) => `${name} in the settings file`)];
 }
 
 /** Name and value of every setting, secrets blanked, for the log at the start. */
@@ -186,13 +222,42 @@ function sectionsOf(file: unknown): Sections {
   return parsed.data;
 }
 
-function lookUp(server: string, name: string, env: Sources['env'], sections: Sections): readonly [unknown, string] {
+function lookUp(
+  server: string,
+  name: string,
+  definitions: Definitions,
+  env: Sources['env'],
+  sections: Sections,
+): readonly [unknown, string] {
+  const given = (variable: string) => env[variable] !== undefined && env[variable] !== '';
   for (const variable of [environmentName(server, name), environmentName('', name)]) {
-    if (env[variable] !== undefined && env[variable] !== '') return [env[variable], variable];
+    const file = hasFile(definitions, name) && given(`${variable}_FILE`) ? `${variable}_FILE` : undefined;
+    if (given(variable)) {
+      if (file !== undefined) throw new Error(`${name}: ${variable} and ${file} are both set, one of them is enough`);
+      return [env[variable], variable];
+    }
+    if (file !== undefined) return [secretIn(name, file, env[file]!), file];
   }
   for (const section of [server, 'all']) {
     if (sections[section]?.[name] !== undefined)
       return [sections[section][name], `${section}.${name} in the settings file`];
   }
   return [undefined, 'default'];
+}
+
+/** Where the path has a setting of its own (masterKey, masterKeyFile) that one is meant. */
+function hasFile(definitions: Definitions, name: string): boolean {
+  return definitions[name]?.secret === true && !Object.hasOwn(definitions, `${name}File`);
+}
+
+/** Without the line end that editors and `echo` leave. @throws Error that names the setting and the file. */
+function secretIn(name: string, variable: string, path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+  } catch (error) {
+    throw new Error(`${name} (${variable}): ${(error as Error).message}`);
+  }
+  if (text === '') throw new Error(`${name} (${variable}): ${path} is empty`);
+  return text;
 }

@@ -10,6 +10,7 @@ import {
   SettingsError,
   type SettingsOf,
   sourcesOfProcess,
+  unknownSettings,
 } from '../settings.js';
 
 /** Exit codes, after sysexits.h: what a supervisor may want to tell apart. */
@@ -45,8 +46,8 @@ export async function run<D extends Definitions & typeof commonSettings>(
 ): Promise<void> {
   let log: Logger | undefined;
   try {
-    const settings = readSettings(role, definitions, sourcesOfProcess()) as SettingsOf<D> &
-      SettingsOf<typeof commonSettings>;
+    const sources = sourcesOfProcess();
+    const settings = readSettings(role, definitions, sources) as SettingsOf<D> & SettingsOf<typeof commonSettings>;
     const name = settings.name === '' ? role : settings.name;
     if (settings.clusterSecret === '')
       throw new SettingsError(
@@ -54,6 +55,8 @@ export async function run<D extends Definitions & typeof commonSettings>(
       );
     log = openLog(name, settings.logLevel);
     log.info({ settings: printable(definitions, settings), pid: process.pid, node: process.version }, 'starting');
+    const unknown = unknownSettings(role, definitions, sources);
+    if (unknown.length > 0) log.warn({ unknown }, `the ${role} server has no such settings; mistyped?`);
     const metrics = new Metrics(name, role);
     const running = await start(settings, { name, log, metrics });
     const notReady = () => (stopping ? 'stopping' : running.notReady());

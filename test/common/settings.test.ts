@@ -1,4 +1,5 @@
 /** Settings: where a value comes from, and that a wrong one is named with the reason before anything starts. */
+import { join } from 'node:path';
 import fc from 'fast-check';
 import t from 'tap';
 import {
@@ -14,6 +15,7 @@ import {
   port,
   printable,
   readSettings,
+  SERVERS,
   type Setting,
   SettingsError,
   type SettingsOf,
@@ -21,10 +23,15 @@ import {
   secret,
   sourcesOfProcess,
   text,
+  unknownSettings,
 } from '../../common/settings.js';
+import { adminSettings } from '../../servers/admin/settings.js';
 import { dbProxySettings } from '../../servers/db-proxy/settings.js';
+import { fileSettings } from '../../servers/file/settings.js';
+import { httpMsgSettings } from '../../servers/http-msg/settings.js';
 import { loginSettings } from '../../servers/login/settings.js';
 import { msgSettings } from '../../servers/msg/settings.js';
+import { pushSettings } from '../../servers/push/settings.js';
 import { routeSettings } from '../../servers/route/settings.js';
 
 /** One of every kind. */
@@ -57,6 +64,10 @@ const ROLES: Record<string, Definitions> = {
   msg: msgSettings,
   route: routeSettings,
   'db-proxy': dbProxySettings,
+  file: fileSettings,
+  'http-msg': httpMsgSettings,
+  push: pushSettings,
+  admin: adminSettings,
 };
 
 function read(sources: Partial<Sources>): SettingsOf<typeof definitions> {
@@ -346,4 +357,76 @@ t.test('the settings file', async (t) => {
     t.ok(refusal.startsWith(`settings file ${path} (TT_SETTINGS): `), refusal);
     t.notMatch(refusal, /nter/, 'what stands around the fault may be a secret');
   }
+});
+
+t.test('a secret may be in a file', async (t) => {
+  const SECRET = 'hunter2-hunter2-hunter2';
+  const folder = t.testdir({
+    good: `${SECRET}\n`,
+    windows: `${SECRET}\r\n`,
+    bare: SECRET,
+    short: 'hunter2',
+    empty: '\n',
+  });
+  const at = (name: string) => `${folder}/${name}`;
+  const keyOf = (env: Sources['env'], file?: unknown) => read({ env, ...(file !== undefined && { file }) }).key;
+
+  for (const name of ['good', 'windows', 'bare']) t.equal(keyOf({ TT_KEY_FILE: at(name) }), SECRET, name);
+  t.equal(keyOf({ TT_DB_PROXY_KEY_FILE: at('good'), TT_KEY: 'that of all the others' }), SECRET, 'of this server');
+  t.equal(keyOf({ TT_KEY_FILE: at('good') }, { all: { key: 'the one in the settings file' } }), SECRET);
+  t.equal(keyOf({ TT_KEY_FILE: '' }), '', 'empty counts as absent');
+  t.equal(read({ env: { TT_NAME_FILE: at('good') } }).name, 'nobody', 'only secrets');
+
+  const [line, ...none] = complaints({ env: { TT_KEY_FILE: at('short') } });
+  t.equal(line, 'key (TT_KEY_FILE; text): needs at least 16 characters');
+  t.same(none, []);
+  t.match(complaints({ env: { TT_KEY_FILE: at('missing') } }), [/^key \(TT_KEY_FILE\): ENOENT.*missing/]);
+  t.match(complaints({ env: { TT_KEY_FILE: folder } }), [/^key \(TT_KEY_FILE\): EISDIR/]);
+  t.match(complaints({ env: { TT_KEY_FILE: at('empty') } }), [/^key \(TT_KEY_FILE\): .*empty is empty$/]);
+  t.same(complaints({ env: { TT_KEY: SECRET, TT_KEY_FILE: at('good'), TT_CLIENTS_MAX: '0' } }).length, 2);
+  t.match(complaints({ env: { TT_KEY: SECRET, TT_KEY_FILE: at('good') } }), [
+    /^key: TT_KEY and TT_KEY_FILE are both set/,
+  ]);
+
+  t.test('of every server, for every secret', async (t) => {
+    const path = join(t.testdir({ value: `redis://:${'a'.repeat(64)}@host:6379\n` }), 'value');
+    for (const [role, settings] of Object.entries(ROLES)) {
+      for (const name of Object.keys(settings).filter((each) => settings[each]?.secret)) {
+        if (Object.hasOwn(settings, `${name}File`)) continue; // has a setting for that
+        const env = { [`${environmentName(role, name)}_FILE`]: path };
+        t.match(readSettings(role, settings, { env })[name], /^redis:/, `${role}.${name}`);
+        t.same(unknownSettings(role, settings, { env }), []);
+      }
+      const taken = Object.keys(settings).filter((name) => settings[name]?.secret && settings[`${name}File`]);
+      t.same(taken, role === 'db-proxy' ? ['masterKey'] : [], 'a path of its own means the same thing');
+    }
+  });
+});
+
+t.test('what looks like a setting and is none', async (t) => {
+  const unknown = (sources: Partial<Sources>) => unknownSettings('db-proxy', definitions, { env: {}, ...sources });
+  const env = {
+    TT_DB_PROXY_CLIENT_PROT: '1',
+    TT_DB_PROXY_CLIENT_PORT: '1',
+    TT_DB_PROXY_KEY_FILE: '/a',
+    TT_DB_PROXY_NAME_FILE: '/a',
+    TT_CLIENT_PORT: '2',
+    TT_MSG_COLOUR: 'red',
+    TT_SETTINGS: '/b',
+    PATH: '/bin',
+  };
+  t.same(unknown({ env }), ['TT_DB_PROXY_CLIENT_PROT', 'TT_DB_PROXY_NAME_FILE']);
+  t.same(unknown({ file: { all: {}, msg: {}, 'db-proxy': {}, dbproxy: {} } }), ['dbproxy in the settings file']);
+  t.same(unknown({ env: {} }), []);
+  t.same(Object.keys(ROLES).sort(), [...SERVERS].sort(), 'all of them may have a section');
+
+  // TT_LOGIN_SERVERS in the environment of all servers must not look like a mistake to the login server.
+  const variables = Object.values(ROLES).flatMap((settings) =>
+    Object.entries(settings).flatMap(([name, { secret }]) => {
+      const variable = environmentName('', name);
+      return secret ? [variable, `${variable}_FILE`] : [variable];
+    }),
+  );
+  const all = Object.fromEntries(variables.map((name) => [name, 'x']));
+  for (const [role, settings] of Object.entries(ROLES)) t.same(unknownSettings(role, settings, { env: all }), [], role);
 });
