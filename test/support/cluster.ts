@@ -165,6 +165,20 @@ export class TestCluster {
     return Number(new RegExp(`^teamtalk_${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(page)?.[1]);
   }
 
+  /** Every series that some server has on its metrics page, with the names of its labels. */
+  metricLabels(): Map<string, Set<string>> {
+    const result = new Map<string, Set<string>>();
+    for (const { registry } of this.#metrics.values()) {
+      for (const metric of registry.getMetricsAsArray()) {
+        const { name, type, labelNames } = metric as typeof metric & { type: string; labelNames: string[] };
+        const ends = type === 'histogram' ? ['_bucket', '_sum', '_count'] : [''];
+        for (const end of ends)
+          result.set(`${name}${end}`, new Set([...labelNames, ...(end === '_bucket' ? ['le'] : [])]));
+      }
+    }
+    return result;
+  }
+
   /** Starts the file server; once it was closed, another one on the same folder. */
   async startFile(over: ClusterOptions['file'] = {}): Promise<void> {
     const folder = over.folder ?? this.file?.folder ?? (await mkdtemp(join(tmpdir(), 'teamtalk-test-files-')));
