@@ -169,7 +169,13 @@ export function readSettings<D extends Definitions>(server: string, definitions:
 export const SERVERS = ['login', 'msg', 'route', 'db-proxy', 'file', 'http-msg', 'push', 'admin'] as const;
 
 /** They begin like one server's own, and are meant for others: TT_LOGIN_SERVERS is `loginServers` of every server. */
-const FOR_ALL = new Set(['TT_FILE_SERVERS', 'TT_LOGIN_SERVERS', 'TT_LOGIN_TIMEOUT_MS', 'TT_ROUTE_SERVERS']);
+const FOR_ALL = new Set([
+  'TT_FILE_SERVERS',
+  'TT_FILE_TOKEN_MS',
+  'TT_LOGIN_SERVERS',
+  'TT_LOGIN_TIMEOUT_MS',
+  'TT_ROUTE_SERVERS',
+]);
 
 /**
  * What was meant for this server and is no setting of it, a mistyped name most likely: variables that begin with

@@ -428,5 +428,6 @@ t.test('what looks like a setting and is none', async (t) => {
     }),
   );
   const all = Object.fromEntries(variables.map((name) => [name, 'x']));
-  for (const [role, settings] of Object.entries(ROLES)) t.same(unknownSettings(role, settings, { env: all }), [], role);
+  for (const [role, settings] of Object.entries(ROLES))
+    t.same(unknownSettings(role, settings, { env: all }), [], `${role}: these belong into FOR_ALL`);
 });
