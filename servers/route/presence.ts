@@ -20,6 +20,20 @@ export class Presence {
     else this.#users.delete(userId);
   }
 
+  /** Msg server → [user id, client type, sessions], in the order of ids. */
+  byServer(): Map<string, [number, number, number][]> {
+    const found = new Map<string, [number, number, number][]>();
+    for (const [userId, servers] of this.#users)
+      for (const [{ name }, types] of servers)
+        for (const [clientType, count] of types) {
+          const list = found.get(name) ?? [];
+          found.set(name, list);
+          list.push([userId, clientType, count]);
+        }
+    for (const list of found.values()) list.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+    return found;
+  }
+
   /** @returns the users whose PC went with it. */
   forget(peer: Peer): number[] {
     const gone: number[] = [];

@@ -1,10 +1,12 @@
 import { Peers } from '../../common/net/peers.js';
+import { Soft } from '../../common/redis.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { fromConsoles, fromHttpMsgServers, fromMsgServers, fromPushServers } from './commands.js';
 import type { RouteContext } from './context.js';
 import { pcsGone } from './handlers/buddy.js';
 import { msgServerGone } from './handlers/server.js';
 import { Presence } from './presence.js';
+import { Remembered } from './remembered.js';
 import type { RouteSettings } from './settings.js';
 import { Subjects } from './subjects.js';
 
@@ -20,6 +22,14 @@ export async function startRouteServer(
   const published = metrics.counter('frames_relayed_total', 'Frames passed on to msg servers');
   const own = { subjects: new Subjects(), presence: new Presence(), published };
   const ctx = own as typeof own & { peers: Peers<RouteContext> };
+  const { redis: url, redisTimeoutMs: timeoutMs, clusterSecret } = settings;
+  const remembered =
+    url === ''
+      ? undefined
+      : new Remembered(new Soft({ url, timeoutMs, log }), ctx.presence, clusterSecret, (userIds) =>
+          pcsGone(ctx, userIds),
+        );
+  await remembered?.load();
   ctx.peers = await Peers.open<RouteContext>({
     self: { role: 'route', name },
     port: settings.port,
@@ -28,6 +38,9 @@ export async function startRouteServer(
     log,
     ctx,
     tables: { msg: fromMsgServers, 'http-msg': fromHttpMsgServers, push: fromPushServers, admin: fromConsoles },
+    joined(peer) {
+      if (peer.role === 'msg') remembered?.came(peer.name);
+    },
     left(peer, silentMs) {
       if (peer.role !== 'msg') return;
       ctx.subjects.forget(peer);
@@ -42,6 +55,7 @@ export async function startRouteServer(
     notReady: () => undefined,
     async close() {
       ctx.peers.drain();
+      remembered?.close();
       ctx.peers.close();
     },
   };

@@ -1,8 +1,13 @@
-import { commonSettings, type Definitions, port, type SettingsOf } from '../../common/settings.js';
+import { redisUrl } from '../../common/redis.js';
+import { commonSettings, type Definitions, milliseconds, port, type SettingsOf } from '../../common/settings.js';
 
 export const routeSettings = {
   ...commonSettings,
   port: port(8200, 'where msg servers connect'),
+  redis: redisUrl(
+    'Redis in which a route server that was started again finds who is online; may be flushed or gone at any time',
+  ),
+  redisTimeoutMs: milliseconds(100, 'how long an answer of Redis is waited for'),
 } satisfies Definitions;
 
 export type RouteSettings = SettingsOf<typeof routeSettings>;
