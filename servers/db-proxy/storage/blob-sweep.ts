@@ -21,6 +21,16 @@ export interface SweepPlan {
   readonly removing: number;
 }
 
+/**
+ * Beside what changes blobs and uploads, in the same statement: `change` gives rows with the bytes that come (or go, below
+ * 0). Rows of meta.file_total stand for no file; which one is taken only keeps writers out of each other's way.
+ */
+export function totalChanged(change: string): string {
+  return `total as (
+    update meta.file_total set bytes = file_total.bytes + changed.bytes from (select sum(bytes) as bytes from (${change}) as c (bytes)) changed
+     where slot = pg_backend_pid() % 16 and changed.bytes <> 0)`;
+}
+
 const EXPIRED = `(f.expires < now() or exists (
   select from meta.file_rule r where r.kind = f.kind and f.created < now() - r.days * interval '1 day'))`;
 const STALE = `removing is null and held_until < now() and touched < now() - $1 * interval '1 ms'`;
@@ -33,7 +43,11 @@ export async function collect(meta: Queryable, { uploadAgeMs, graceMs, limit }: 
       where f.kind = old.kind and f.name = old.name`,
     [limit],
   );
-  await meta.query(`update meta.upload set removing = now() where ${STALE}`, [uploadAgeMs]);
+  await meta.query(
+    `with gone as (update meta.upload set removing = now() where ${STALE} returning size_max),
+          ${totalChanged('select -size_max from gone')} select`,
+    [uploadAgeMs],
+  );
   // Rows that somebody has locked are just getting a name: they are looked at the next time.
   await meta.query(
     `update meta.blob set removing = now() where id in (
@@ -53,7 +67,11 @@ export async function collect(meta: Queryable, { uploadAgeMs, graceMs, limit }: 
 export async function forget(meta: Queryable, ids: readonly Buffer[]): Promise<void> {
   if (ids.length === 0) return;
   await meta.query('delete from meta.upload where id = any ($1::bytea[]) and removing is not null', [ids]);
-  await meta.query('delete from meta.blob where id = any ($1::bytea[]) and removing is not null', [ids]);
+  await meta.query(
+    `with gone as (delete from meta.blob where id = any ($1::bytea[]) and removing is not null returning size),
+          ${totalChanged('select -size from gone')} select`,
+    [ids],
+  );
 }
 
 /** Which of these objects nobody knows. They were listed before, and rows come before objects: they are nobody's. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { ImError } from '../../../common/errors.js';
-import { collect, forget, type Sweep, unknownOf } from './blob-sweep.js';
+import { collect, forget, type Sweep, totalChanged, unknownOf } from './blob-sweep.js';
 import { type DataKeys, UnopenableError } from './data-keys.js';
 import { inTransaction } from './database.js';
 import type { Queryable } from './tool-client.js';
@@ -83,8 +83,10 @@ export class Blobs {
       if (upload.userBytesMax !== undefined || upload.totalBytesMax !== undefined)
         await requireRoom(tx, userId, sizeMax, upload);
       await tx.query(
-        `insert into meta.upload (id, key_id, file_key, size_max, user_id, detail, holder, held_until)
-         values ($1, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 ms') on conflict (id) do nothing`,
+        `with added as (
+           insert into meta.upload (id, key_id, file_key, size_max, user_id, detail, holder, held_until)
+           values ($1, $2, $3, $4, $5, $6, $7, now() + $8 * interval '1 ms') on conflict (id) do nothing returning size_max
+         ), ${totalChanged('select size_max from added')} select`,
         [id, keyId, sealed, sizeMax, userId, detail, holder, HOLD_MS],
       );
       const { rows } = await tx.query<KeyRow>(asked, [id]);
@@ -139,8 +141,13 @@ export class Blobs {
         [id, sha256, size],
       );
       const blob = await this.#lockedBlob(tx, 'sha256', sha256);
-      if (blob.id.equals(id)) await tx.query('delete from meta.upload where id = $1', [id]);
-      else await tx.query('update meta.upload set removing = now() where id = $1', [id]);
+      if (blob.id.equals(id))
+        await tx.query(
+          `with gone as (delete from meta.upload where id = $1 returning size_max),
+                ${totalChanged('select $2::bigint - size_max from gone')} select`,
+          [id, size],
+        );
+      else await giveUp(tx, id);
       await addFile(tx, blob, file);
       return blob;
     });
@@ -156,11 +163,7 @@ export class Blobs {
 
   /** Its object is removed by whoever sweeps next. */
   async dropUpload(id: Buffer): Promise<boolean> {
-    const { rowCount } = await this.#meta.query(
-      'update meta.upload set removing = now() where id = $1 and removing is null',
-      [id],
-    );
-    return rowCount === 1;
+    return giveUp(this.#meta, id);
   }
 
   async dropFile(kind: string, name: string): Promise<boolean> {
@@ -306,13 +309,20 @@ async function requireRoom(
       throw new ImError('QUOTA_EXCEEDED', `user ${userId} has ${rows[0]!.used} of ${userBytesMax} bytes`);
   }
   if (totalBytesMax !== undefined) {
-    const { rows } = await tx.query<{ used: bigint }>(
-      `select coalesce((select sum(size) from meta.blob), 0)::bigint
-            + coalesce((select sum(size_max) from meta.upload where removing is null), 0)::bigint as used`,
-    );
+    const { rows } = await tx.query<{ used: bigint }>('select sum(bytes)::bigint as used from meta.file_total');
     if (Number(rows[0]!.used) + size > totalBytesMax)
       throw new ImError('QUOTA_EXCEEDED', `all files have ${rows[0]!.used} of ${totalBytesMax} bytes`);
   }
+}
+
+/** @returns whether there was such an upload */
+async function giveUp(from: Queryable, id: Buffer): Promise<boolean> {
+  const { rowCount } = await from.query(
+    `with gone as (update meta.upload set removing = now() where id = $1 and removing is null returning size_max),
+          ${totalChanged('select -size_max from gone')} select from gone`,
+    [id],
+  );
+  return rowCount === 1;
 }
 
 /** A name that stands for this blob already is left as it is. */

@@ -174,7 +174,8 @@ async function known<T>(work: Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof ImError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOSPC' || code === 'EDQUOT') throw new ImError('STORE_FULL', message, { cause: error });
+    if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG')
+      throw new ImError('STORE_FULL', message, { cause: error });
     if (code === 'ENOENT') throw new ImError('FILE_DAMAGED', message, { cause: error });
     throw new ImError('STORE_UNAVAILABLE', message, { cause: error });
   }

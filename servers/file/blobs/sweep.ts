@@ -48,7 +48,8 @@ export async function sweep(driver: Driver, index: SweepIndex, options: SweepOpt
   for (const id of ids) {
     if (signal?.aborted) break;
     await driver.remove(id);
-    hear?.({ removed, orphans: ++orphans });
+    orphans++;
+    hear?.({ removed, orphans });
   }
   return { removed, orphans };
 }

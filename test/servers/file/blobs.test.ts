@@ -68,7 +68,8 @@ for (const { name: kind, cluster, open, bytesOf, overwrite } of kinds) {
       t.ok((await contentOf(store.open(found!.blob))).equals(bytes), `${size} bytes`);
       const sealed = await bytesOf(blob.id);
       t.equal(sealed.length, sealedSize(size));
-      if (size > 0) t.notOk(sealed.includes(bytes.subarray(0, 16)), 'nothing of it is readable at rest');
+      // Fewer bytes than that may be there by chance.
+      if (size >= 16) t.notOk(sealed.includes(bytes.subarray(0, 16)), 'nothing of it is readable at rest');
       for (const [start, end] of [
         [0, 1],
         [CHUNK_SIZE - 1, CHUNK_SIZE + 1],

@@ -1,6 +1,6 @@
 /**
  * A large file through a file server that is killed while it takes it, and again while it gives it away. TRANSFER_MIB
- * makes it another size than 32 MiB.
+ * makes it another size than 12 MiB.
  */
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
@@ -17,7 +17,7 @@ import { until } from '../../support/cluster.js';
 import { startProcesses } from '../../support/processes.js';
 
 const MIB = 1024 * 1024;
-const size = Number(process.env.TRANSFER_MIB ?? 32) * MIB + 4_321;
+const size = Number(process.env.TRANSFER_MIB ?? 12) * MIB + 4_321;
 const RSS_MAX = 200 * MIB;
 
 const folder = await temporaryFolder(t);
