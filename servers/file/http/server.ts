@@ -104,6 +104,9 @@ function addForms(app: FastifyInstance, ctx: FileContext, types: AllowedTypes, s
       const url = `http://${request.headers.host ?? ''}/${path}`;
       return formAnswer(reply, { error_code: 0, error_msg: '成功', path, url });
     } catch (error) {
+      // The rest is read and forgotten, or the next request on this connection would never be reached.
+      request.raw.unpipe();
+      request.raw.resume();
       const { status, code, message } = httpError(error);
       if (status >= 500) ctx.log.warn({ error, code }, 'an upload failed');
       const number = code === 'FILE_TOO_LARGE' ? 1 : status < 500 ? 2 : 3;

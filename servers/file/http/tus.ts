@@ -116,7 +116,9 @@ class TusStore extends DataStore {
   }
 
   override write(source: Readable, name: string, offset: number): Promise<number> {
-    return this.#blobs.append(partsOf(name).upload, offset, source as AsyncIterable<Uint8Array>);
+    // Not closed by us when we fail: tus would take that for the client's doing and say so, in place of the reason.
+    const pieces: AsyncIterable<Uint8Array> = source.iterator({ destroyOnReturn: false });
+    return this.#blobs.append(partsOf(name).upload, offset, pieces);
   }
 
   override async remove(name: string): Promise<void> {

@@ -323,6 +323,16 @@ t.test('no room in the middle of an upload: said so, nothing of it is found or l
     };
     t.match(await send(randomBytes(2_000_000)), { error_code: 3, error_msg: 'the store is full', path: '' });
     t.same(await idsOf(files), [], 'no half of it');
+    const bytes = randomBytes(2_000_000);
+    const url = await begun(5, bytes.length);
+    const refused = await patch(url, 5, 0, bytes);
+    t.equal(refused.status, 507);
+    t.match(await refused.text(), 'the store is full');
+    t.equal((await fetch(signed(`f/${url.slice(-32)}`))).status, 404, 'it cannot be found');
+    const offset = await offsetOf(url, 5);
+    t.ok(offset < bytes.length, 'what fits may stay, for going on');
+    t.equal((await fetch(url, { method: 'DELETE', headers: headersOf(5) })).status, 204);
+    t.same(await idsOf(files), []);
     t.equal((await send(randomBytes(10_000))).error_code, 0, 'what fits is taken');
   } finally {
     await cluster.file!.running.close(0);
