@@ -42,6 +42,8 @@ export interface PeersOptions<Ctx> {
   readonly ctx: Ctx;
   /** Who may dial us, and what each may say. */
   readonly tables: Readonly<Record<string, CommandTable<Ctx, Peer>>>;
+  /** What a fault that is no ImError means to who asked; undefined: a fault of ours. */
+  known?(error: unknown): ImError | undefined;
   joined?(peer: Peer): void;
   /** `silentMs`: how long ago it was heard last. */
   left?(peer: Peer, silentMs: number): void;
@@ -255,10 +257,13 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
   }
 
   #fail(command: number, seq: number, reserved: number, error: unknown): void {
+    const { log } = this.#options;
+    const said = { command: `0x${command.toString(16)}`, from: this.name };
+    const meant = error instanceof ImError ? undefined : this.#options.known?.(error);
+    if (meant !== undefined) log.warn({ ...said, error: meant.message }, 'command not carried out');
     const known =
-      error instanceof ImError ? error : new ImError('INTERNAL', (error as Error).message, { cause: error });
-    if (known.code === 'INTERNAL')
-      this.#options.log.error({ command: `0x${command.toString(16)}`, from: this.name, error }, 'command failed');
+      error instanceof ImError ? error : (meant ?? new ImError('INTERNAL', (error as Error).message, { cause: error }));
+    if (known.code === 'INTERNAL') log.error({ ...said, error }, 'command failed');
     if (seq === 0 && reserved === 0) return; // told, not asked: nobody waits
     this.connection.send(encodeFrame(cluster.failure, seq, { code: known.code, detail: known.detail }, reserved));
   }

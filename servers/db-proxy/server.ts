@@ -1,9 +1,12 @@
+import { AssertionError } from 'node:assert';
+import { ImError } from '../../common/errors.js';
 import { Peers } from '../../common/net/peers.js';
 import { directory, push } from '../../common/pdu/commands.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { fromConsoles, fromFileServers, fromHttpMsgServers, fromMsgServers, fromPushServers } from './commands.js';
 import type { DbProxyContext } from './context.js';
 import type { DbProxySettings } from './settings.js';
+import { isUnavailable } from './storage/database.js';
 import { openStorage } from './storage/storage.js';
 
 /**
@@ -57,6 +60,10 @@ export async function startDbProxy(settings: DbProxySettings, { name, log, metri
     secret: settings.clusterSecret,
     log,
     ctx,
+    known: (error) =>
+      isUnavailable(error) && !(error instanceof AssertionError)
+        ? new ImError('STORE_UNAVAILABLE', (error as Error).message, { cause: error })
+        : undefined,
     tables: {
       msg: fromMsgServers,
       file: fromFileServers,
