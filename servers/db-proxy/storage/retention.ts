@@ -78,7 +78,7 @@ export class RetentionError extends Error {
 }
 
 /** Any constant; held by a run as long as it lives. */
-const RUN_LOCK = 0x72657465;
+export const RUN_LOCK = 0x72657465;
 const DAY_MS = 24 * 60 * 60 * 1000;
 const PAGE = 200;
 const LOCK_MS = 5_000;
