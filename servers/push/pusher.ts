@@ -21,7 +21,7 @@ const AGAIN_MS_MIN = 1_000;
 const AGAIN_MS_MAX = 300_000;
 /** Read notices that wait to be looked at; one more is forgotten, and its push stays until the app is opened. */
 const READS_MAX = 10_000;
-const TOLD_MAX = 50_000;
+const NEWEST_MAX = 50_000;
 const ATTEMPTS_MAX = 50_000;
 
 export interface PushCounters {
@@ -49,12 +49,15 @@ export class Pusher {
   readonly #settings: PushSettings;
   readonly #counters: PushCounters;
   readonly #log: Logger;
-  /** Conversations with messages under way → the end of the last one. */
-  readonly #turns = new Map<string, Promise<void>>();
-  readonly #told = new Told();
+  /** Messages under way. */
+  readonly #underWay = new Set<string>();
+  /** Phone and conversation with pushes under way → the end of the last one. */
+  readonly #turns = new Map<string, Promise<unknown>>();
+  /** What each phone was told of here lately, and how far its user has read since. */
+  readonly #told = new Newest();
+  readonly #read = new Newest();
   /** Messages that are to be taken up again → how often they were. */
   readonly #attempts = new Map<string, number>();
-  #open = 0;
   #reads = 0;
   #closed = false;
   readonly #running: Promise<void>;
@@ -79,19 +82,25 @@ export class Pusher {
 
   /** Messages under way. */
   get open(): number {
-    return this.#open;
+    return this.#underWay.size;
   }
 
   async close(drainMs: number): Promise<void> {
     this.#closed = true;
     await this.#running;
     const deadline = performance.now() + drainMs;
-    while (this.#open > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    while (this.open > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
   }
 
   /** Somebody has read up to there: what his phone shows of it goes. */
   async readMoved({ userId, read }: IM.Push.IMReadMoved): Promise<void> {
-    if (this.#closed || this.#reads >= READS_MAX) return;
+    if (this.#closed) return;
+    this.#read.add(phoneKey(userId, read.conversationId), read.msgId);
+    await this.#withdraw(userId, read);
+  }
+
+  async #withdraw(userId: number, read: IM.Push.PushPlace.$Properties): Promise<void> {
+    if (this.#reads >= READS_MAX) return;
     this.#reads++;
     try {
       const { target, sessionType } = await this.#dbProxies.ask(push.withdraw, { userId, read }, userId);
@@ -108,7 +117,7 @@ export class Pusher {
 
   async #run(): Promise<void> {
     while (!this.#closed) {
-      const claimed = this.#open >= OPEN_MAX ? 0 : await this.#claim();
+      const claimed = this.open >= OPEN_MAX ? 0 : await this.#claim();
       if (claimed === 0) await pause(IDLE_MS);
       else if (claimed === undefined) await pause(FAILED_MS);
     }
@@ -119,18 +128,20 @@ export class Pusher {
     try {
       const asked = { consumer: CONSUMER, limit: CLAIM, leaseMs: this.#settings.claimLeaseMs };
       const { effectList } = await this.#dbProxies.ask(outbox.claim, asked);
-      for (let from = 0; from < effectList.length; from += CLAIM) {
-        const places = effectList
-          .slice(from, from + CLAIM)
-          .map(({ conversationId, msgId }) => ({ conversationId, msgId }));
-        this.#open += places.length;
+      // A claim may run out while a slow vendor is still at it: that is no reason to begin it twice.
+      const fresh = effectList
+        .map(({ conversationId, msgId }) => ({ conversationId, msgId }))
+        .filter((place) => !this.#underWay.has(keyOf(place)));
+      for (let from = 0; from < fresh.length; from += CLAIM) {
+        const places = fresh.slice(from, from + CLAIM);
+        for (const place of places) this.#underWay.add(keyOf(place));
         void this.#work(places)
           .catch((error: Error) => this.#log.warn({ error: error.message }, 'pushes wait to be claimed anew'))
           .finally(() => {
-            this.#open -= places.length;
+            for (const place of places) this.#underWay.delete(keyOf(place));
           });
       }
-      return effectList.length;
+      return fresh.length;
     } catch (error) {
       if (!(error instanceof ImError)) throw error;
       if (error.code === 'INTERNAL') this.#log.error({ error }, 'pushes cannot be claimed');
@@ -146,54 +157,66 @@ export class Pusher {
     const told = new Set(pushList.map(({ place }) => keyOf(place)));
     await this.#done(places.filter((place) => !told.has(keyOf(place))));
     const inOrder = pushList.sort((a, b) => a.place.msgId - b.place.msgId);
-    await Promise.all(
-      inOrder.map((planned) => this.#inTurn(planned.place.conversationId, () => this.#tell(planned, manner, online))),
-    );
+    await Promise.all(inOrder.map((planned) => this.#tell(planned, manner, online)));
   }
 
-  /** Within a conversation one after the other, as a later message replaces an earlier one on the phone. */
-  #inTurn(conversationId: string, work: () => Promise<void>): Promise<void> {
-    const turn = (this.#turns.get(conversationId) ?? Promise.resolve()).then(work);
-    const settled = turn.catch(() => undefined); // his own caller hears of it
-    this.#turns.set(conversationId, settled);
-    void settled.then(() => {
-      if (this.#turns.get(conversationId) === settled) this.#turns.delete(conversationId);
+  /** On each phone one after the other, as a later message of a conversation replaces an earlier one there. */
+  #inTurn<T>(phone: string, work: () => Promise<T>): Promise<T> {
+    const turn = (this.#turns.get(phone) ?? Promise.resolve()).then(work);
+    const ended = turn.catch(() => undefined); // his own caller hears of it
+    this.#turns.set(phone, ended);
+    void ended.then(() => {
+      if (this.#turns.get(phone) === ended) this.#turns.delete(phone);
     });
     return turn;
   }
 
-  async #online(userIdList: readonly number[]): Promise<ReadonlyMap<number, IM.Push.OnlineUser>> {
+  async #online(userIdList: readonly number[]): Promise<Online> {
     if (userIdList.length === 0) return new Map();
     const { onlineList } = await this.#routes.ask(push.online, { userIdList });
     return new Map(onlineList.map((each) => [each.userId, each]));
   }
 
-  /** One message, to all phones that it is for. */
-  async #tell(
-    planned: IM.Push.PlannedPush,
-    manner: Manner,
-    online: ReadonlyMap<number, IM.Push.OnlineUser>,
-  ): Promise<void> {
-    const { place, createTimeMs, fromUserId, sessionType, msgType } = planned;
+  /** One message, to all phones that it is for. Each vendor's are settled by themselves: none waits for a slow one. */
+  async #tell(planned: IM.Push.PlannedPush, manner: Manner, online: Online): Promise<void> {
+    const { place, createTimeMs } = planned;
     if (createTimeMs + this.#settings.expiryMs < Date.now()) {
       this.#attempts.delete(keyOf(place));
       this.#counters.settled('none', 'ring', 'expired', '');
       return this.#done([place]);
     }
     const notice = noticeOf(planned, manner);
-    const sendings = planned.targetList.map(async (target): Promise<Sending | undefined> => {
-      // Planned before a later one went out, told after it, it would take its place.
-      if (this.#told.newest(target.userId, place.conversationId) > place.msgId) return undefined;
-      const here = online.get(target.userId);
-      const kind = here?.pc === true && manner.whilePcOnline !== 'ring' ? 'badge' : 'ring';
-      if (here?.mobile === true || (kind === 'badge' && manner.whilePcOnline === 'nothing')) return undefined;
-      const about = { sessionType, sessionId: target.sessionId, fromUserId, msgId: place.msgId, msgType };
-      return this.#send(target, kind, notice, manner.text === 'none' ? undefined : about, createTimeMs);
-    });
-    await this.#settle(
-      place,
-      (await Promise.all(sendings)).filter((each) => each !== undefined),
-    );
+    const byVendor = new Map<VendorName, Promise<Sending | undefined>[]>();
+    for (const target of planned.targetList) {
+      const { vendor } = this.#vendors.of(target.clientType, target.token);
+      const sending = this.#inTurn(phoneKey(target.userId, place.conversationId), () =>
+        this.#tellPhone(planned, target, notice, manner, online),
+      );
+      const there = byVendor.get(vendor);
+      if (there === undefined) byVendor.set(vendor, [sending]);
+      else there.push(sending);
+    }
+    const settled = [...byVendor.values()].map(async (sendings) => this.#settle(place, await Promise.all(sendings)));
+    await this.#end(place, (await Promise.all(settled)).flat());
+  }
+
+  /** Undefined: it need not be told. Looked at only now, as the phone may have waited for its turn. */
+  async #tellPhone(
+    { place, createTimeMs, fromUserId, sessionType, msgType }: IM.Push.PlannedPush,
+    target: IM.Push.PushTarget,
+    notice: { title: string; body: string },
+    manner: Manner,
+    online: Online,
+  ): Promise<Sending | undefined> {
+    const key = phoneKey(target.userId, place.conversationId);
+    if (Math.max(this.#told.of(key), this.#read.of(key)) >= place.msgId) return undefined;
+    const here = online.get(target.userId);
+    const kind = here?.pc === true && manner.whilePcOnline !== 'ring' ? 'badge' : 'ring';
+    if (here?.mobile === true || (kind === 'badge' && manner.whilePcOnline === 'nothing')) return undefined;
+    const about = { sessionType, sessionId: target.sessionId, fromUserId, msgId: place.msgId, msgType };
+    const sending = await this.#send(target, kind, notice, manner.text === 'none' ? undefined : about, createTimeMs);
+    if (sending.outcome.result === 'sent') this.#told.add(key, place.msgId);
+    return sending;
   }
 
   async #send(
@@ -217,17 +240,26 @@ export class Pusher {
     return { target, vendor, outcome };
   }
 
-  /** Who was told is told no more; the others are told later, if their vendor may yet take it. */
-  async #settle(place: IM.Push.PushPlace.$Properties, sendings: readonly Sending[]): Promise<void> {
-    const sent = sendings.filter(({ outcome }) => outcome.result === 'sent');
-    for (const { target } of sent) this.#told.add(target.userId, place.conversationId, place.msgId);
-    const gone = sendings.filter(({ outcome }) => outcome.result === 'gone');
+  /** Who was told is told no more. @returns the pauses that vendors wish for before the others are told, ms */
+  async #settle(place: IM.Push.PushPlace.$Properties, sendings: readonly (Sending | undefined)[]): Promise<number[]> {
+    const all = sendings.filter((each) => each !== undefined);
+    const sent = all.filter(({ outcome }) => outcome.result === 'sent');
+    const gone = all.filter(({ outcome }) => outcome.result === 'gone');
     if (sent.length + gone.length > 0)
       await this.#dbProxies.ask(push.settle, {
         shownList: sent.map(({ target }) => ({ userId: target.userId, place })),
         invalidTokenList: gone.map(({ target }) => target.token),
       });
-    const later = sendings.flatMap(({ outcome }) => (outcome.result === 'later' ? [outcome.afterMs ?? 0] : []));
+    // Read while it was on its way: only now it is known that there is something to take back.
+    for (const { target } of sent) {
+      const msgId = this.#read.of(phoneKey(target.userId, place.conversationId));
+      if (msgId >= place.msgId) void this.#withdraw(target.userId, { conversationId: place.conversationId, msgId });
+    }
+    return all.flatMap(({ outcome }) => (outcome.result === 'later' ? [outcome.afterMs ?? 0] : []));
+  }
+
+  /** All have been told, or some are to be told later, if their vendor may yet take it. */
+  async #end(place: IM.Push.PushPlace.$Properties, later: readonly number[]): Promise<void> {
     const key = keyOf(place);
     if (later.length === 0) {
       this.#attempts.delete(key);
@@ -245,20 +277,22 @@ export class Pusher {
   }
 }
 
-/** The newest message that each phone was told of here lately. */
-class Told {
-  readonly #newest = new Map<string, number>();
+type Online = ReadonlyMap<number, IM.Push.OnlineUser>;
 
-  newest(userId: number, conversationId: string): number {
-    return this.#newest.get(`${userId} ${conversationId}`) ?? 0;
+/** The newest message of each phone and conversation, those of lately. */
+class Newest {
+  readonly #msgIds = new Map<string, number>();
+
+  /** 0: none that is known. */
+  of(key: string): number {
+    return this.#msgIds.get(key) ?? 0;
   }
 
-  add(userId: number, conversationId: string, msgId: number): void {
-    const key = `${userId} ${conversationId}`;
-    const newest = Math.max(msgId, this.#newest.get(key) ?? 0);
-    this.#newest.delete(key); // to the end: the first ones are those of long ago
-    this.#newest.set(key, newest);
-    if (this.#newest.size > TOLD_MAX) this.#newest.delete(this.#newest.keys().next().value!);
+  add(key: string, msgId: number): void {
+    const newest = Math.max(msgId, this.of(key));
+    this.#msgIds.delete(key); // to the end: the first ones are those of long ago
+    this.#msgIds.set(key, newest);
+    if (this.#msgIds.size > NEWEST_MAX) this.#msgIds.delete(this.#msgIds.keys().next().value!);
   }
 }
 
@@ -268,6 +302,10 @@ function pause(ms: number): Promise<void> {
 
 function keyOf({ conversationId, msgId }: IM.Push.PushPlace.$Properties): string {
   return `${conversationId}:${msgId}`;
+}
+
+function phoneKey(userId: number, conversationId: string): string {
+  return `${userId} ${conversationId}`;
 }
 
 /** Nobody else's business which users or groups these are: vendors see it. */

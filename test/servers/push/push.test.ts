@@ -310,6 +310,62 @@ t.test('vendors that fail', async (t) => {
   });
 });
 
+/** Answers that are held back until they are let go. */
+function held(vendor: Vendor): () => void {
+  let letGo = (): void => undefined;
+  const free = new Promise<void>((resolve) => {
+    letGo = resolve;
+  });
+  vendor.answer = async () => {
+    await free;
+    return { status: 200 };
+  };
+  return letGo;
+}
+
+t.test('a vendor that hangs holds up nobody else, in the same group either', async (t) => {
+  const google = await httpVendor(t);
+  const base = `http://127.0.0.1:${google.port}`;
+  const account = serviceAccount(`${base}/token`);
+  google.answer = ({ path }) => ({
+    status: 200,
+    body: path === '/token' ? { access_token: 'x', expires_in: 3600 } : {},
+  });
+  const { cluster, vendor: hanging } = await bridged(t, {
+    ...{ android: 'fcm', fcmUrl: base, fcmAccountFile: await file(t, 'account.json', account.json) },
+    ...{ vendorTimeoutMs: 60_000, claimLeaseMs: 1_000, atOnce: 2 },
+  });
+  await awayPhone(cluster, 'bob', 'bobs-phone', IOS);
+  await awayPhone(cluster, 'carol', 'carols-phone', ANDROID);
+  const alice = await cluster.login('alice');
+  const { groupId } = await newGroup(alice);
+  const letGo = held(hanging);
+  for (let n = 1; n <= 5; n++) await alice.sayGroup(groupId, `message ${n}`);
+  const rung = () => google.received.filter(({ path }) => path !== '/token');
+  await until(() => rung().length >= 5, 'all of them at the other vendor', 20_000);
+  t.equal(hanging.received.length, 1, 'one phone has one push on its way');
+  await until(async () => (await cluster.storage.outbox.claim(1, 10, 1)).length > 0, 'the claims to run out', 20_000);
+  letGo();
+  await outboxEmpty(cluster);
+  t.equal(rung().length, 5, 'nobody rang twice');
+  const shown = hanging.received.map((each) => pushed(each).about!.msgId);
+  t.same(shown, [1, 2, 3, 4, 5], 'nor did the other one, in order');
+});
+
+t.test('read while its push was on its way: taken back', async (t) => {
+  const { cluster, vendor } = await bridged(t);
+  await awayPhone(cluster, 'bob', 'bobs-phone');
+  const alice = await cluster.login('alice');
+  const letGo = held(vendor);
+  await alice.say(BOB, 'too late');
+  await arrived(vendor, 1);
+  const pc = await cluster.login('bob', { clientType: WINDOWS });
+  pc.markRead(SINGLE, ALICE, 1);
+  await until(async () => (await cluster.storage.conversations.unread(BOB)).length === 0, 'it to be read');
+  letGo();
+  t.match(await arrived(vendor, 2), { kind: 'withdraw', badge: 0 });
+});
+
 async function newGroup(alice: Client): Promise<{ groupId: number }> {
   const made = await alice.ask(group.create, {
     userId: 0,
