@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { memberKey } from './append.js';
+import { memberKey } from './append/admission.js';
 import { inTransaction } from './database.js';
 import { keepSequenceAhead, LEFT } from './users.js';
 

@@ -1,0 +1,142 @@
+import type pg from 'pg';
+import { isGroupConversation, usersOf } from '../../../../common/conversation.js';
+import { distinct } from '../shards.js';
+import type { Item } from './item.js';
+
+/** A message with its place in the conversation, sealed for it. */
+export interface Numbered {
+  readonly item: Item;
+  readonly msgId: number;
+  readonly timeMs: number;
+  readonly keyId: number;
+  readonly sealed: Buffer;
+}
+
+interface Move {
+  readonly bucket: number;
+  readonly id: bigint;
+  readonly expected: number;
+  head: number;
+  timeMs: number;
+  lowRead: number;
+  highRead: number;
+}
+
+/**
+ * `moved` takes the row locks, in the order of the arrays, which are sorted: two db-proxies that store into the same
+ * conversations wait for each other instead of blocking each other for good. Bodies come as one piece of bytes that is
+ * cut here, which spares both sides the escaping of an array of them.
+ */
+const APPEND = `
+with fence as materialized (
+  select shard.writable($17::smallint[]) as open
+), moved as (
+  update shard.conversation c
+     set head = m.head, head_time_ms = m.time_ms,
+         low_read = greatest(c.low_read, m.low_read), high_read = greatest(c.high_read, m.high_read)
+    from unnest($1::smallint[], $2::bigint[], $3::int[], $4::int[], $5::bigint[], $6::int[], $7::int[])
+      as m (bucket, id, expected, head, time_ms, low_read, high_read), fence
+   where fence.open and c.bucket = m.bucket and c.id = m.id and c.head = m.expected
+  returning c.bucket, c.id
+), stored as (
+  insert into shard.message (bucket, conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, send_id, sealed)
+  select moved.bucket, moved.id, n.msg_id, n.sender_id, n.msg_type, n.time_ms, n.key_id,
+         substring($15::bytea from n.at for 16), substring($15::bytea from n.at + 16 for n.size)
+    from unnest($8::bigint[], $9::int[], $10::int[], $11::smallint[], $12::bigint[], $13::int[], $14::int[], $16::int[])
+      as n (conversation_id, msg_id, sender_id, msg_type, time_ms, key_id, at, size)
+    join moved on moved.id = n.conversation_id
+), group_reads as (
+  insert into shard.group_read (bucket, conversation_id, user_id, read_id)
+  select moved.bucket, moved.id, n.sender_id, max(n.msg_id)
+    from unnest($8::bigint[], $9::int[], $10::int[]) as n (conversation_id, msg_id, sender_id)
+    join moved on moved.id = n.conversation_id
+   where n.conversation_id >= ${1n << 62n}
+   group by 1, 2, 3
+  on conflict (bucket, conversation_id, user_id) do update set read_id = greatest(group_read.read_id, excluded.read_id)
+), effects as (
+  insert into shard.outbox (bucket, consumer, conversation_id, msg_id)
+  select moved.bucket, consumer, moved.id, n.msg_id
+    from unnest($8::bigint[], $9::int[]) as n (conversation_id, msg_id)
+    join moved on moved.id = n.conversation_id
+   cross join unnest($18::smallint[]) as consumer
+)
+select id from moved`;
+
+/** @returns the conversations whose heads were where they were expected; the others' messages were not stored. */
+export async function insert(
+  client: pg.Client,
+  numbered: readonly Numbered[],
+  consumers: readonly number[],
+): Promise<ReadonlySet<bigint>> {
+  const heads = movesOf(numbered);
+  const { rows } = await client.query<{ id: bigint }>({
+    name: 'messages-append',
+    text: APPEND,
+    values: [...headColumns(heads), ...messageColumns(numbered), distinct(heads.map((move) => move.bucket)), consumers],
+  });
+  return new Set(rows.map((row) => row.id));
+}
+
+function movesOf(numbered: readonly Numbered[]): Move[] {
+  const moves = new Map<bigint, Move>();
+  for (const { item, msgId, timeMs } of numbered) {
+    let move = moves.get(item.conversationId);
+    if (move === undefined) {
+      move = {
+        bucket: item.bucket,
+        id: item.conversationId,
+        expected: msgId - 1,
+        head: msgId,
+        timeMs,
+        lowRead: 0,
+        highRead: 0,
+      };
+      moves.set(item.conversationId, move);
+    }
+    move.head = msgId;
+    move.timeMs = timeMs;
+    if (isGroupConversation(item.conversationId)) continue;
+    if (usersOf(item.conversationId)[0] === item.senderId) move.lowRead = msgId;
+    else move.highRead = msgId;
+  }
+  return [...moves.values()].sort((a, b) => a.bucket - b.bucket || (a.id < b.id ? -1 : 1));
+}
+
+function headColumns(moves: readonly Move[]): string[] {
+  return [
+    column(moves, (m) => m.bucket),
+    column(moves, (m) => m.id),
+    column(moves, (m) => m.expected),
+    column(moves, (m) => m.head),
+    column(moves, (m) => m.timeMs),
+    column(moves, (m) => m.lowRead),
+    column(moves, (m) => m.highRead),
+  ];
+}
+
+function messageColumns(numbered: readonly Numbered[]): (string | Buffer)[] {
+  const pieces: Buffer[] = [];
+  const starts: number[] = [];
+  let at = 1; // substring counts from 1
+  for (const { item, sealed } of numbered) {
+    starts.push(at);
+    pieces.push(item.sendId, sealed);
+    at += item.sendId.length + sealed.length;
+  }
+  return [
+    column(numbered, (n) => n.item.conversationId),
+    column(numbered, (n) => n.msgId),
+    column(numbered, (n) => n.item.senderId),
+    column(numbered, (n) => n.item.msgType),
+    column(numbered, (n) => n.timeMs),
+    column(numbered, (n) => n.keyId),
+    `{${starts.join(',')}}`,
+    Buffer.concat(pieces),
+    column(numbered, (n) => n.sealed.length),
+  ];
+}
+
+/** An array literal of PostgreSQL; half the work of the driver's own, which has to expect any text. */
+function column<T>(rows: readonly T[], value: (row: T) => number | bigint): string {
+  return `{${rows.map(value).join(',')}}`;
+}
