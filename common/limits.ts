@@ -11,6 +11,11 @@ export const FRAME_SIZE_MAX = 512 * 1024;
 export const LINK_FRAME_SIZE_MAX = 64 * 1024 * 1024;
 /** What we send to an Android client in one frame; it breaks the connection above 400 KiB. */
 export const ANDROID_FRAME_SIZE_MAX = 380 * 1024;
+/** A whole frame of who has not logged in: a log-in with all that may be in it. */
+export const STRANGER_FRAME_SIZE_MAX = 16 * 1024;
+/** The request that begins a WebSocket, and pieces that one of its messages may come in. */
+export const WEBSOCKET_REQUEST_SIZE_MAX = 8 * 1024;
+export const WEBSOCKET_FRAGMENTS_MAX = 256;
 /** One message's payload: encrypted text or voice. */
 export const MESSAGE_SIZE_MAX = 128 * 1024;
 /** What clients tell each other in passing: some words of JSON. */

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { TRANSPORTS, type TransportKind } from '../common/net/client-door.js';
 import { projectRoot } from '../common/root.js';
 import { startCluster } from './bench/cluster.js';
 import { cpuBetween, type Usage, usageOf } from './bench/processes.js';
@@ -17,6 +18,7 @@ interface Options {
   readonly msgServers: number;
   readonly dbProxies: number;
   readonly portOffset: number;
+  readonly transport: TransportKind;
   readonly against?: string;
   readonly rounds: number;
   readonly out?: string;
@@ -28,8 +30,8 @@ interface Options {
  * machine with other work they are what can be trusted.
  */
 async function measure(name: Name, build: string, checkout: string, options: Options): Promise<Result> {
-  const { users, msgServers, dbProxies, portOffset } = options;
-  const cluster = await startCluster(checkout, { users, msgServers, dbProxies, portOffset });
+  const { users, msgServers, dbProxies, portOffset, transport } = options;
+  const cluster = await startCluster(checkout, { users, msgServers, dbProxies, portOffset, transport });
   try {
     let before: Usage | undefined;
     let startedMs = 0;
@@ -63,6 +65,7 @@ const program = new Command('npm run bench --')
   .option('--rate <n>', 'messages per second of all senders; 0: as fast as acks come', number(0, 1e6), 0)
   .option('--msg-servers <n>', 'how many msg servers', number(1, 8), 1)
   .option('--db-proxies <n>', 'how many db-proxies', number(1, 20), 1)
+  .addOption(new Option('--transport <kind>', 'what clients come by').choices(TRANSPORTS).default('plain'))
   .option('--port-offset <n>', 'added to every port', number(0, 40_000), 30_000)
   .option('--against <dir>', 'another built checkout, measured in turns with this one')
   .option('--rounds <n>', 'turns of each build', number(1, 100), 3)

@@ -1,4 +1,5 @@
 /** A chat client for the terminal, and for scripts: `npm run chat -- TT001 test123`. */
+import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { IM } from '../common/pdu/pb.js';
 import { Chat } from './chat/chat.js';
@@ -16,6 +17,9 @@ interface Options {
   readonly login: string;
   readonly type: keyof typeof clientTypes;
   readonly to?: string;
+  readonly tls?: true;
+  readonly ws?: true;
+  readonly ca?: string;
 }
 
 const EXIT_CODES = `
@@ -28,18 +32,23 @@ const program: Command = new Command('npm run chat --')
   .argument('[password]', 'default: the environment variable TT_PASSWORD, which other users of this machine cannot see')
   .option('--login <url>', 'login server', 'http://127.0.0.1:8080')
   .addOption(new Option('--type <type>', 'log in as').choices(Object.keys(clientTypes)).default('windows'))
+  .option('--tls', 'encrypted; the login server is asked by https then')
+  .option('--ws', 'through a WebSocket')
+  .option('--ca <file>', 'trust this certificate, PEM, in place of the public ones')
   .option('--to <partner>', 'a user, or a #group, to talk to')
   .addHelpText('after', EXIT_CODES)
   .parse();
 
 const [user, password = process.env.TT_PASSWORD] = program.args as [string, string?];
-const { login, type, to } = program.opts<Options>();
+const { login, type, to, tls, ws: webSocket, ca: caFile } = program.opts<Options>();
 if (password === undefined) program.error('error: a password is needed, as second argument or in TT_PASSWORD');
 if (!URL.canParse(login)) program.error(`error: --login ${login} is no URL such as http://127.0.0.1:8080`);
 
 process.stdout.on('error', () => process.exit(0)); // whoever read our output has gone
 const terminal = new Terminal(process.stdin, process.stdout);
-const chat = new Chat(terminal, { loginUrl: login, user, password, clientType: clientTypes[type] });
+const loginUrl = tls === true ? login.replace(/^http:/, 'https:') : login;
+const way = { tls, webSocket, ca: caFile === undefined ? undefined : readFileSync(caFile, 'utf8') };
+const chat = new Chat(terminal, { loginUrl, user, password, clientType: clientTypes[type], ...way });
 process.exitCode = await chat.run(to);
 terminal.close();
 // Nothing that is still open (a try to connect, a pause) is worth waiting for; what was printed is.

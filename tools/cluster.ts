@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Command, InvalidArgumentError } from 'commander';
 import { pino } from 'pino';
@@ -16,7 +16,9 @@ import { addDemoData, DEMO_NAMES, DEMO_PASSWORD, demoName, type Storage } from '
 import {
   type AdminLogin,
   announcement,
+  type CertificateFiles,
   COUNT_MAX,
+  certificateFiles,
   type Options,
   type Planned,
   PORTS,
@@ -107,6 +109,7 @@ class Cluster {
       clusterSecret: await readOrMake(join(data, 'cluster.secret'), () => randomBytes(32).toString('hex')),
       masterKeyFile,
       databaseUrl: given === '' ? await this.#startPostgres() : given,
+      certificate: this.#options.tls ? await makeCertificate(certificateFiles(this.#options)) : undefined,
     };
   }
 
@@ -197,8 +200,10 @@ class Cluster {
   }
 
   #summary(): void {
-    const { loginHttp, httpMsg, msg, metrics, admin } = this.#announcement();
-    const login = loginHttp.endsWith(':8080') ? '' : ` --login ${loginHttp}`;
+    const { loginHttp, httpMsg, msg, metrics, admin, tlsCertificate } = this.#announcement();
+    const login =
+      (loginHttp.endsWith(':8080') ? '' : ` --login ${loginHttp}`) +
+      (tlsCertificate === null ? '' : ` --tls --ca ${relative('.', tlsCertificate)}`);
     const demo = this.#demoPeople > 1;
     const lines = [
       '',
@@ -307,6 +312,29 @@ function rawLine(name: string, line: string): string {
   return line.startsWith('{') ? line : JSON.stringify({ server: name, msg: line });
 }
 
+const CERTIFICATE_DAYS = 365;
+
+/** For trying it out: nobody but who is given it trusts it. */
+async function makeCertificate(files: CertificateFiles): Promise<CertificateFiles> {
+  if (existsSync(files.tlsCertificateFile)) return files;
+  const { generate } = await import('selfsigned');
+  const names = [
+    { type: 2, value: 'localhost' },
+    { type: 7, ip: '127.0.0.1' },
+  ] as const;
+  const made = await generate([{ name: 'commonName', value: 'teamtalk-cluster' }], {
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
+    notAfterDate: new Date(Date.now() + CERTIFICATE_DAYS * 24 * 60 * 60 * 1000),
+    extensions: [{ name: 'subjectAltName', altNames: [...names] }],
+  });
+  await mkdir(dirname(files.tlsKeyFile), { recursive: true });
+  await writeWhole(files.tlsKeyFile, made.private, 0o600);
+  await writeWhole(files.tlsCertificateFile, made.cert);
+  return files;
+}
+
 async function readOrMake(path: string, make: () => string): Promise<string> {
   if (!existsSync(path)) {
     await writeWhole(path, `${make()}\n`, 0o600); // never a half-written key
@@ -351,6 +379,7 @@ function readOptions(): Options {
       100,
     )
     .option('--no-demo', 'no demo data, even into an empty database')
+    .option('--tls', 'let clients come by TLS too, with a certificate made for this machine', false)
     .option('--json', 'print one line of JSON on stdout when ready, logs on stderr', false);
   return program.parse().opts<Options>();
 }

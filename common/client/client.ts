@@ -13,11 +13,13 @@
  */
 import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { seconds } from '../clock.js';
 import { ImError, isErrorCode } from '../errors.js';
 import { LINK_FRAME_SIZE_MAX } from '../limits.js';
 import { type CloseReason, Connection } from '../net/connection.js';
+import type { Transport } from '../net/transport.js';
 import { type Ask, type Command, decodeBody, encodeFrame } from '../pdu/command.js';
 import { buddy, file, group, login, message, other } from '../pdu/commands.js';
 import { Frame } from '../pdu/header.js';
@@ -25,11 +27,12 @@ import { IM } from '../pdu/pb.js';
 import { encryptText } from '../text-cipher.js';
 import { Asks } from './asks.js';
 import { type ChatMessage, pushedMessage, sessionTypeOf, storedMessage } from './chat-message.js';
-import { dial } from './dial.js';
+import { dial, type Way } from './dial.js';
 import { ConnectError, ConnectionLost, LoginRefused } from './errors.js';
 import { Pushes } from './pushes.js';
 
 export type { ChatMessage } from './chat-message.js';
+export type { Way } from './dial.js';
 export { findMsgServer, type MsgServer } from './discovery.js';
 export { ConnectError, ConnectionLost, LoginRefused, NoMsgServer } from './errors.js';
 
@@ -42,7 +45,7 @@ const SEND_QUEUE_MAX = 64 * 1024 * 1024;
 /** Stock clients give up when they heard nothing for so long; two heartbeats fit in. */
 const SILENCE_HEARTBEATS = 2;
 
-export interface ConnectOptions {
+export interface ConnectOptions extends Way {
   readonly host: string;
   readonly port: number;
   /** Default: Windows. A user has one session per class, PC or phone. */
@@ -152,7 +155,7 @@ export class Client extends EventEmitter<ClientEvents> {
   /** Pushes right behind the login answer: told one turn later, when whoever awaits the login can be listening. */
   #held: Frame[] | undefined;
 
-  private constructor(socket: Socket, options: ConnectOptions) {
+  private constructor(socket: Transport, options: ConnectOptions) {
     super();
     this.#options = options;
     this.#pushes = new Pushes(options.pushesMax ?? 1000);
@@ -182,7 +185,7 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** Connects without logging in. @throws ConnectError */
   static async connect(options: ConnectOptions): Promise<Client> {
-    return new Client(await dial(options.host, options.port, options.timeoutMs ?? 8_000), options);
+    return new Client(await dial(options.host, options.port, options.timeoutMs ?? 8_000, options), options);
   }
 
   /** Logs in on a fresh connection, which is closed when that fails. @throws as `login` */
@@ -417,7 +420,9 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** Cuts the connection as a dead network would: the server gets a reset, unsent bytes are lost. */
   cut(): void {
-    this.#connection.socket.resetAndDestroy();
+    const { socket } = this.#connection;
+    if (socket instanceof Socket && !(socket instanceof TLSSocket)) socket.resetAndDestroy();
+    else socket.destroy();
   }
 
   // -------------------------------------------------------------------------------------------------------- inside

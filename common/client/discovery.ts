@@ -1,3 +1,4 @@
+import { Agent, fetch } from 'undici';
 import { z } from 'zod';
 import { ConnectError, NoMsgServer } from './errors.js';
 
@@ -27,10 +28,11 @@ const foundSchema = z.object({
  * Asks a login server for a msg server: GET /msg_server.
  * @param loginUrl `http://host:8080`, with or without the path
  * @param timeoutMs for the whole exchange
+ * @param ca certificates that are trusted in place of the public ones, PEM; for https
  * @throws NoMsgServer when there is none to offer, ConnectError when the login server cannot be reached or understood
  */
-export async function findMsgServer(loginUrl: string, timeoutMs = 5_000): Promise<MsgServer> {
-  const json = await get(new URL('/msg_server', loginUrl), timeoutMs);
+export async function findMsgServer(loginUrl: string, timeoutMs = 5_000, ca?: string): Promise<MsgServer> {
+  const json = await get(new URL('/msg_server', loginUrl), timeoutMs, ca);
   const answer = answerSchema.safeParse(json);
   if (!answer.success) throw new ConnectError(`${loginUrl} does not answer like a login server`);
   if (answer.data.code !== 0) throw new NoMsgServer(answer.data.code, answer.data.msg);
@@ -40,15 +42,18 @@ export async function findMsgServer(loginUrl: string, timeoutMs = 5_000): Promis
   return { host: priorIP, port, backupHost: backupIP, msfsUrl: msfsPrior, discoveryUrl: discovery };
 }
 
-async function get(url: URL, timeoutMs: number): Promise<unknown> {
+async function get(url: URL, timeoutMs: number, ca: string | undefined): Promise<unknown> {
+  const dispatcher = new Agent(ca === undefined ? {} : { connect: { ca } });
   try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs) });
+    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs), dispatcher });
     if (!response.ok) throw new Error(`HTTP status ${response.status}`);
     return await response.json(); // the stock server calls its JSON text/html
   } catch (error) {
     throw new ConnectError(`no answer from the login server ${url.origin}: ${reasonOf(error, timeoutMs)}`, {
       cause: error,
     });
+  } finally {
+    void dispatcher.destroy();
   }
 }
 

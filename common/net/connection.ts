@@ -1,7 +1,7 @@
-import type { Socket } from 'node:net';
 import { FRAME_SIZE_MAX } from '../limits.js';
 import { type Breach, nothingPending, type Pending, takeFrames } from '../pdu/framing.js';
 import type { Frame } from '../pdu/header.js';
+import type { Transport } from './transport.js';
 
 /** Why a connection ended: the first reason stays. */
 export type CloseReason =
@@ -15,6 +15,7 @@ export type CloseReason =
   | 'logout'
   | 'kicked'
   | 'full' // the server takes no more connections
+  | 'pushed-out' // too many that have not logged in, and this one was the oldest
   | 'finished' // a file transfer is over
   | 'replaced' // the same end of a file transfer connected anew
   | 'breach' // what no honest client sends
@@ -41,13 +42,13 @@ export const clientConnectionLimits: ConnectionLimits = { frameSizeMax: FRAME_SI
 const LINGER_MS = 1000;
 
 /**
- * One TCP socket: whole frames in, a bounded queue out, closed once with a reason.
+ * One TCP socket, or what takes its place: whole frames in, a bounded queue out, closed once with a reason.
  *
  * What is sent during one turn of the event loop leaves in one write at its end: a system call costs about 10 µs,
  * more than making the frame, and a turn under load handles many frames.
  */
 export class Connection {
-  readonly socket: Socket;
+  readonly socket: Transport;
   /** Monotonic ms when bytes last came. */
   heardMs: number;
   #owner: ConnectionOwner | undefined;
@@ -60,12 +61,10 @@ export class Connection {
   #closed: CloseReason | undefined;
   #told = false;
 
-  constructor(socket: Socket, limits: ConnectionLimits) {
+  constructor(socket: Transport, limits: ConnectionLimits) {
     this.socket = socket;
     this.#limits = limits;
     this.heardMs = performance.now();
-    socket.setNoDelay(true);
-    socket.setKeepAlive(true, 60_000);
     socket.on('data', (chunk: Buffer) => this.#data(chunk));
     socket.on('error', () => this.#end('socket-error'));
     socket.on('end', () => this.#end('ended'));

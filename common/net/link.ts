@@ -8,6 +8,7 @@ import type { Frame } from '../pdu/header.js';
 import type { CommandTable } from '../server/command-table.js';
 import { type CloseReason, Connection, type ConnectionLimits, type ConnectionOwner } from './connection.js';
 import { freshNonce, type Hello, proofOf, proves } from './handshake.js';
+import { tcpOptions } from './listener.js';
 
 /** Who we are to the servers we dial: the role decides what they let us ask. */
 export interface Self {
@@ -201,7 +202,7 @@ export class Link implements ConnectionOwner {
   #dial(): void {
     this.#state = 'dialing';
     this.#draining = false;
-    const socket = connect({ host: this.address.host, port: this.address.port, noDelay: true });
+    const socket = connect({ host: this.address.host, port: this.address.port, ...tcpOptions });
     const connection = new Connection(socket, linkConnectionLimits);
     connection.own(this);
     this.#connection = connection;

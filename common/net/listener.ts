@@ -6,12 +6,15 @@ export interface Listening {
   close(): void;
 }
 
+/** Of every TCP connection: a frame leaves at once, and a peer that is gone without a word is found out. */
+export const tcpOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 60_000 } as const;
+
 /**
  * Accepts TCP connections on `port` (0: any free one). Resolves when it listens.
  * @throws an Error that names the port when it is taken or not allowed.
  */
 export function listen(port: number, host: string, accept: (socket: Socket) => void): Promise<Listening> {
-  const server: Server = createServer({ allowHalfOpen: false, noDelay: true }, accept);
+  const server: Server = createServer({ allowHalfOpen: false, ...tcpOptions }, accept);
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const why = error.code === 'EADDRINUSE' ? 'another process listens there' : error.message;

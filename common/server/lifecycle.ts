@@ -27,6 +27,8 @@ export interface Surroundings {
 export interface Running {
   /** Ports it listens on, by what they are for. */
   readonly ports: Readonly<Record<string, number>>;
+  /** Takes up what was changed under it while it runs: SIGHUP. */
+  reload?(): Promise<void>;
   /** Undefined when it can do its work, else what is missing. */
   notReady(): string | undefined;
   /** Takes nothing new, finishes what is open within the time, and closes. */
@@ -89,6 +91,10 @@ function stopOnSignals(log: Logger, drainMs: number, running: Running, ops: { cl
       },
     );
   };
+  if (running.reload !== undefined)
+    process.on('SIGHUP', () => {
+      running.reload!().catch((error: unknown) => log.error({ error }, 'could not reload'));
+    });
   process.on('SIGTERM', () => stop('SIGTERM'));
   // Ctrl-C goes to the launcher and to us alike; the launcher then stops its servers in the right order.
   process.on('SIGINT', () => process.send === undefined && stop('SIGINT'));

@@ -64,6 +64,7 @@ export async function startFileServer(settings: FileSettings, { name, log, metri
   const sweeper = new Sweeper(driver, register, settings, log);
   return {
     ports: { store: http.port, ...transfers.ports },
+    reload: () => transfers.reload(),
     notReady: () => (dbProxies.open ? undefined : 'no db-proxy'),
     async close(drainMs) {
       await transfers.close(drainMs);

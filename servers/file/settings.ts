@@ -1,4 +1,5 @@
 import { FILE_SIZE_LIMIT } from '../../common/limits.js';
+import { doorSettings } from '../../common/net/door-settings.js';
 import {
   addresses,
   bytes,
@@ -16,6 +17,7 @@ import {
 export const fileSettings = {
   ...commonSettings,
   clientPort: port(8600, 'where clients send and fetch files of users'),
+  ...doorSettings,
   port: port(8601, 'where msg servers connect'),
   advertisedIp: text('127.0.0.1', 'address that clients are given for files of users'),
   advertisedPort: port(0, 'port that clients are given with it; 0: clientPort'),

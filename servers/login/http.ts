@@ -1,7 +1,10 @@
 import { createServer, type ServerResponse } from 'node:http';
-import { listenHttp } from '../../common/net/http.js';
+import type { Certificate } from '../../common/net/certificate.js';
+import { Door } from '../../common/net/door.js';
 import type { Listening } from '../../common/net/listener.js';
+import { ASK_MS_MAX } from './clients.js';
 import type { MsgServers } from './msg-servers.js';
+import type { LoginSettings } from './settings.js';
 
 /** What clients get told besides the address. */
 export interface Discovery {
@@ -13,14 +16,25 @@ export interface Discovery {
 const TEXT = { none: '没有msg_server', full: '负载过高' } as const;
 const CODE = { none: 1, full: 2 } as const;
 
-/** GET /msg_server: the one page clients ask for. */
-export function openHttp(host: string, port: number, msgServers: MsgServers, discovery: Discovery): Promise<Listening> {
+/** GET /msg_server: the one page clients ask for, with TLS or without. */
+export function openHttp(
+  settings: LoginSettings,
+  certificate: Certificate | undefined,
+  msgServers: MsgServers,
+): Promise<Listening> {
   const server = createServer({ maxHeaderSize: 8 * 1024 }, (request, response) => {
     request.resume();
-    if (request.url?.startsWith('/msg_server')) answer(response, 200, discoveryText(msgServers, discovery));
+    if (request.url?.startsWith('/msg_server')) answer(response, 200, discoveryText(msgServers, settings));
     else answer(response, 404, 'clients ask for /msg_server\n');
   });
-  return listenHttp(server, host, port, 'httpPort');
+  return Door.open({
+    port: settings.httpPort,
+    host: settings.host,
+    settings,
+    certificate,
+    beginMs: ASK_MS_MAX, // every answer closes, so it is for all of a visit
+    arrived: ({ socket }) => server.emit('connection', socket),
+  });
 }
 
 /** JSON with keys in alphabetical order; `port` is text, as a client that reads it as text breaks on a number. */

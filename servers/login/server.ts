@@ -1,3 +1,4 @@
+import { openCertificate } from '../../common/net/certificate.js';
 import { type Peer, Peers } from '../../common/net/peers.js';
 import { cluster, consoleView } from '../../common/pdu/commands.js';
 import { answer, commandTable, hear } from '../../common/server/command-table.js';
@@ -15,6 +16,7 @@ export async function startLoginServer(
   settings: LoginSettings,
   { name, log, metrics }: Surroundings,
 ): Promise<Running> {
+  const certificate = await openCertificate(settings, { log, metrics });
   const msgServers = new MsgServers();
   const fromMsgServers = commandTable<MsgServers, Peer>([
     hear(cluster.load, (known, load, peer) => known.heard(peer, load)),
@@ -32,17 +34,19 @@ export async function startLoginServer(
     tables: { msg: fromMsgServers, admin: fromConsoles },
     left: (peer) => msgServers.gone(peer),
   });
-  const http = await openHttp(settings.host, settings.httpPort, msgServers, settings);
-  const clients = await openClients(settings.host, settings.clientPort, msgServers);
+  const http = await openHttp(settings, certificate, msgServers);
+  const clients = await openClients(settings, certificate, msgServers);
   metrics.gauge('msg_servers', 'msg servers that are up', () => msgServers.count);
   metrics.gauge('sessions_known', 'Sessions on all msg servers, as they said last', () => msgServers.connections);
   return {
     ports: { servers: peers.port, http: http.port, clients: clients.port },
+    reload: () => certificate?.reload() ?? Promise.resolve(),
     notReady: () => (msgServers.count === 0 ? 'no msg server' : undefined),
     async close() {
       http.close();
       clients.close();
       peers.close();
+      certificate?.close();
     },
   };
 }

@@ -1,7 +1,10 @@
-import type { Socket } from 'node:net';
 import { ImError } from '../../common/errors.js';
+import { STRANGER_FRAME_SIZE_MAX } from '../../common/limits.js';
+import type { Certificate } from '../../common/net/certificate.js';
+import { openClientDoor, type TransportKind } from '../../common/net/client-door.js';
 import { type CloseReason, Connection, clientConnectionLimits } from '../../common/net/connection.js';
-import { listen } from '../../common/net/listener.js';
+import type { Door } from '../../common/net/door.js';
+import type { Transport } from '../../common/net/transport.js';
 import { encodeFrame } from '../../common/pdu/command.js';
 import { login, message, other } from '../../common/pdu/commands.js';
 import type { Frame } from '../../common/pdu/header.js';
@@ -27,8 +30,10 @@ export class Clients implements SessionOwner {
   readonly #settings: MsgSettings;
   /** Every connection, logged in or not. */
   readonly #connected = new Set<Session>();
+  /** Those that have not begun to log in, oldest first. */
+  readonly #strangers = new Set<Session>();
   readonly #sweeper: NodeJS.Timeout;
-  #listening: { port: number; close(): void } | undefined;
+  #door: Door | undefined;
 
   private constructor(ctx: MsgContext, settings: MsgSettings) {
     this.#ctx = ctx;
@@ -36,10 +41,19 @@ export class Clients implements SessionOwner {
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
-  static async open(ctx: MsgContext, settings: MsgSettings): Promise<Clients> {
+  static async open(ctx: MsgContext, settings: MsgSettings, certificate: Certificate | undefined): Promise<Clients> {
     const clients = new Clients(ctx, settings);
     try {
-      clients.#listening = await listen(settings.clientPort, settings.host, (socket) => clients.#accept(socket));
+      clients.#door = await openClientDoor({
+        port: settings.clientPort,
+        host: settings.host,
+        settings,
+        certificate,
+        beginMs: settings.loginTimeoutMs,
+        full: (beginning) => beginning + clients.#connected.size >= settings.connectionsMax,
+        accept: (transport, sinceMs, kind) => clients.#accept(transport, sinceMs, kind),
+        refused: (why) => ctx.counters.closed.inc({ why }),
+      });
     } catch (error) {
       clearInterval(clients.#sweeper);
       throw error;
@@ -48,10 +62,10 @@ export class Clients implements SessionOwner {
   }
 
   get port(): number {
-    return this.#listening!.port;
+    return this.#door!.port;
   }
   get connected(): number {
-    return this.#connected.size;
+    return this.#connected.size + this.#door!.beginning;
   }
   get openAsks(): number {
     let sum = 0;
@@ -61,12 +75,12 @@ export class Clients implements SessionOwner {
 
   /** Accepts nobody any more. */
   drain(): void {
-    this.#listening?.close();
+    this.#door?.close();
   }
 
   close(): void {
     clearInterval(this.#sweeper);
-    this.#listening?.close();
+    this.#door?.close();
     for (const session of this.#connected) session.close('shutdown');
   }
 
@@ -77,6 +91,7 @@ export class Clients implements SessionOwner {
     const row = fromClients.get(frame.command);
     const why = dropReason(session, frame, row !== undefined);
     if (why !== undefined || row === undefined) return counters.dropped.inc({ why: why ?? 'unknown-command' });
+    if (session.state === 'greeting') this.#greeted(session);
     const asked = { name: row.command.name, id: frame.command, seq: frame.seq };
     try {
       const done = row.run(this.#ctx, session, frame);
@@ -88,6 +103,7 @@ export class Clients implements SessionOwner {
 
   closed(session: Session, reason: CloseReason): void {
     this.#connected.delete(session);
+    this.#strangers.delete(session);
     this.#ctx.counters.closed.inc({ why: reason });
     if (reason === 'length-too-small' || reason === 'length-too-large') {
       this.#ctx.log.warn({ reason, address: session.connection.address, userId: session.userId }, 'client closed');
@@ -99,14 +115,22 @@ export class Clients implements SessionOwner {
     this.#ctx.routes.cease(change);
   }
 
-  #accept(socket: Socket): void {
-    if (this.#connected.size >= this.#settings.connectionsMax) {
-      this.#ctx.counters.closed.inc({ why: 'full' });
-      socket.destroy();
-      return;
-    }
-    const limits = { ...clientConnectionLimits, sendQueueMax: this.#settings.sendQueueMax };
-    this.#connected.add(new Session(new Connection(socket, limits), this));
+  #accept(transport: Transport, sinceMs: number, kind: TransportKind): void {
+    this.#ctx.counters.opened.inc({ transport: kind });
+    const { sendQueueMax, strangersMax } = this.#settings;
+    const limits = { sendQueueMax, frameSizeMax: STRANGER_FRAME_SIZE_MAX };
+    const session = new Session(new Connection(transport, limits), this, sinceMs);
+    this.#connected.add(session);
+    this.#strangers.add(session);
+    if (this.#strangers.size <= strangersMax) return;
+    const [oldest] = this.#strangers;
+    oldest!.close('pushed-out');
+  }
+
+  /** It begins to log in: no stranger any more. */
+  #greeted(session: Session): void {
+    this.#strangers.delete(session);
+    session.connection.allow({ ...clientConnectionLimits, sendQueueMax: this.#settings.sendQueueMax });
   }
 
   /** A client with too many requests under way is not read from: its next ones wait on its own side. */

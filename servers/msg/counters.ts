@@ -7,6 +7,7 @@ export function msgCounters(metrics: Metrics) {
   return {
     framesIn: metrics.counter('client_frames_total', 'Frames that clients sent'),
     dropped: metrics.counter('client_frames_dropped_total', 'Frames that were not acted on', ['why']),
+    opened: metrics.counter('client_connections_opened_total', 'Client connections that came in', ['transport']),
     closed: metrics.counter('client_connections_closed_total', 'Client connections ended', ['why']),
     logins: metrics.counter('logins_total', 'Answers to log-ins', ['result']),
     acked: metrics.counter('messages_acked_total', 'Messages acknowledged to their senders'),

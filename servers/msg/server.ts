@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { SendHook } from '../../common/chat/send-hook.js';
 import { wallClock } from '../../common/clock.js';
 import { FileTokens } from '../../common/file-token.js';
+import { openCertificate } from '../../common/net/certificate.js';
 import { LinkGroup } from '../../common/net/link-group.js';
 import { cluster } from '../../common/pdu/commands.js';
 import { IM } from '../../common/pdu/pb.js';
@@ -31,6 +32,7 @@ const { ClientType } = IM.BaseDefine;
  *   handlers/     one file per subject, named as in pb/
  */
 export async function startMsgServer(settings: MsgSettings, { name, log, metrics }: Surroundings): Promise<Running> {
+  const certificate = await openCertificate(settings, { log, metrics });
   const self = { role: 'msg', name };
   const common = { self, secret: settings.clusterSecret, log, askTimeoutMs: settings.askTimeoutMs };
   const sessions = new Sessions();
@@ -89,7 +91,8 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
   ctx.deliveries = new Deliveries();
   ctx.reconcile = new Reconcile(ctx);
   ctx.routes = new Routes(routeLinks, sessions, (sinceMs) => ctx.reconcile.everywhereSince(sinceMs));
-  const clients = await Clients.open(ctx, settings).catch((error: unknown) => {
+  const clients = await Clients.open(ctx, settings, certificate).catch((error: unknown) => {
+    certificate?.close();
     dbProxies.close();
     routeLinks.close();
     fileServers.close();
@@ -126,6 +129,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
   metrics.gauge('db_proxy_asks_open', 'Questions to db-proxies without an answer so far', () => dbProxies.openAsks);
   return {
     ports: { clients: clients.port },
+    reload: () => certificate?.reload() ?? Promise.resolve(),
     notReady: () => (dbProxies.open ? (ctx.routes.open ? undefined : 'no route server') : 'no db-proxy'),
     async close(drainMs) {
       draining = true;
@@ -140,6 +144,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
       clients.close();
       ctx.sessionAddresses.close();
       ctx.sendHook?.close();
+      certificate?.close();
       for (const links of [loginLinks, routeLinks, fileServers, dbProxies]) links.close();
     },
   };

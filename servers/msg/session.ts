@@ -48,7 +48,7 @@ export class Session implements ConnectionOwner {
   /** Wall-clock ms of the log-in. */
   beganMs = 0;
   /** Monotonic ms of the connecting. */
-  readonly connectedMs = performance.now();
+  readonly connectedMs: number;
   /** Whether route servers were told that it is here, and so have to be told that it is gone. */
   present = false;
   /** Requests under way. */
@@ -65,8 +65,9 @@ export class Session implements ConnectionOwner {
   /** Resolves when all messages before have been checked; see SendHook. */
   checks: Promise<void> | undefined;
 
-  constructor(connection: Connection, owner: SessionOwner) {
+  constructor(connection: Connection, owner: SessionOwner, connectedMs = performance.now()) {
     this.connection = connection;
+    this.connectedMs = connectedMs;
     this.#owner = owner;
     connection.own(this);
   }

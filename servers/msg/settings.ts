@@ -1,4 +1,5 @@
 import { sendHookSettings } from '../../common/chat/send-hook.js';
+import { doorSettings } from '../../common/net/door-settings.js';
 import {
   addresses,
   bytes,
@@ -14,6 +15,8 @@ import {
 export const msgSettings = {
   ...commonSettings,
   clientPort: port(8000, 'where clients connect'),
+  ...doorSettings,
+  strangersMax: count(10_000, 'connections that have not begun to log in at most; with more, the oldest is closed', 1),
   advertisedIp1: text('127.0.0.1', 'address that the login server gives to clients'),
   advertisedIp2: text('', 'second address for clients; default: the first'),
   connectionsMax: count(100_000, 'client connections at most; further ones are closed at once', 1),

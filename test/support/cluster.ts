@@ -42,6 +42,7 @@ export interface ClusterOptions {
   readonly console?: Partial<SettingsOf<typeof adminSettings>>;
   /** Settings of all servers of a kind, over the defaults. */
   readonly msg?: Partial<SettingsOf<typeof msgSettings>>;
+  readonly login?: Partial<SettingsOf<typeof loginSettings>>;
   readonly dbProxy?: Partial<SettingsOf<typeof dbProxySettings>>;
   /** With a file server, these settings over its defaults. */
   readonly file?: Partial<SettingsOf<typeof fileSettings>>;
@@ -102,6 +103,9 @@ export class TestCluster {
   }
   get consoleUrl(): string {
     return `http://127.0.0.1:${this.#console!.ports.http}`;
+  }
+  get loginServer(): Running {
+    return this.#login!;
   }
   get loginTcpPort(): number {
     return this.#login!.ports.clients!;
@@ -224,6 +228,7 @@ export class TestCluster {
       clientPort: 0,
       httpPort: 0,
       ...(this.file === undefined ? {} : { storeUrl: this.file.storeUrl }),
+      ...options.login,
     });
     for (let i = 0; i < (options.msgServers ?? 1); i++) await this.addMsgServer(options);
     if (options.httpMsg !== undefined) await this.addHttpMsgServer(options.httpMsg);

@@ -46,6 +46,7 @@ export interface Info {
   readonly apiKey: string | null;
   readonly file: string;
   readonly store: string;
+  readonly tlsCertificate: string | null;
   readonly admin: string;
   readonly adminLogin: { readonly user: string; readonly password: string } | null;
   readonly metrics: Readonly<Record<string, string>>;

@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Way } from '../../common/client/client.js';
+import type { TransportKind } from '../../common/net/client-door.js';
 
 /** A cluster under test, started from a built checkout and thrown away afterwards. */
 export interface BenchCluster {
-  readonly msg: readonly { readonly host: string; readonly port: number }[];
+  readonly msg: readonly ({ readonly host: string; readonly port: number } & Way)[];
   /** Server → pid, PostgreSQL's postmaster included. */
   readonly pids: Readonly<Record<string, number>>;
   stop(): Promise<void>;
@@ -18,6 +20,7 @@ export interface ClusterSize {
   readonly msgServers: number;
   readonly dbProxies: number;
   readonly portOffset: number;
+  readonly transport: TransportKind;
 }
 
 const READY_MS_MAX = 120_000;
@@ -28,7 +31,9 @@ export async function startCluster(checkout: string, size: ClusterSize): Promise
   if (!existsSync(launcher)) throw new Error(`${launcher} is not there: run npm run build in ${checkout} first`);
   const data = await mkdtemp(join(tmpdir(), 'teamtalk-bench-'));
   const args = ['--json', '--data', data, '--port-offset', size.portOffset, '--demo-users', size.users];
-  const more = ['--msg-servers', size.msgServers, '--db-proxies', size.dbProxies];
+  const tls = size.transport === 'tls' || size.transport === 'wss';
+  const webSocket = size.transport === 'ws' || size.transport === 'wss';
+  const more = ['--msg-servers', size.msgServers, '--db-proxies', size.dbProxies, ...(tls ? ['--tls'] : [])];
   const child = spawn(process.execPath, [launcher, ...[...args, ...more].map(String)], {
     cwd: checkout,
     env: { ...process.env, TT_LOG_LEVEL: 'warn', TT_MSG_SENDS_PER_SECOND: '1000000' },
@@ -43,10 +48,15 @@ export async function startCluster(checkout: string, size: ClusterSize): Promise
     await rm(data, { recursive: true, force: true });
   };
   try {
-    const info = JSON.parse(await firstLine(child)) as { msg: string[]; pids: Record<string, number> };
+    const info = JSON.parse(await firstLine(child)) as {
+      msg: string[];
+      tlsCertificate: string;
+      pids: Record<string, number>;
+    };
+    const way = { tls, webSocket, ca: tls ? await readFile(info.tlsCertificate, 'utf8') : undefined };
     const msg = info.msg.map((address) => {
       const [host = '', port] = address.split(':');
-      return { host, port: Number(port) };
+      return { host, port: Number(port), ...way };
     });
     return { msg, pids: info.pids, stop };
   } catch (error) {

@@ -1,8 +1,15 @@
-import { Client, ConnectError, findMsgServer, LoginRefused, NoMsgServer } from '../../common/client/client.js';
+import {
+  Client,
+  ConnectError,
+  findMsgServer,
+  LoginRefused,
+  NoMsgServer,
+  type Way,
+} from '../../common/client/client.js';
 import type { IM } from '../../common/pdu/pb.js';
 
-export interface Account {
-  /** The login server, `http://host:8080`. */
+export interface Account extends Way {
+  /** The login server, `http://host:8080` or with https. */
   readonly loginUrl: string;
   readonly user: string;
   readonly password: string;
@@ -20,7 +27,7 @@ const PAUSE_MS_MAX = 30_000;
 
 /** Asks for a msg server and logs in there. @throws LoginRefused, ConnectError */
 export async function connectTo({ loginUrl, ...account }: Account): Promise<Connected> {
-  const { host, port } = await findMsgServer(loginUrl);
+  const { host, port } = await findMsgServer(loginUrl, undefined, account.ca);
   // Nobody takes pushes from a list here: events are enough.
   const client = await Client.login({ host, port, ...account, clientVersion: 'terminal', pushesMax: 0 });
   return { client, address: `${host}:${port}`, sinceMs: Date.now() };

@@ -15,6 +15,8 @@ export interface Options {
   /** False: no demo data even into an empty database. */
   readonly demo: boolean;
   readonly json: boolean;
+  /** Clients may come by TLS, under a certificate of our own making. */
+  readonly tls: boolean;
 }
 
 /** TeamTalk's ports; those for operators are ours. */
@@ -62,6 +64,13 @@ export interface Secrets {
   readonly clusterSecret: string;
   readonly masterKeyFile: string;
   readonly databaseUrl: string;
+  readonly certificate: CertificateFiles | undefined;
+}
+
+/** Paths of what clients are shown that come by TLS, PEM. */
+export interface CertificateFiles {
+  readonly tlsCertificateFile: string;
+  readonly tlsKeyFile: string;
 }
 
 /** In the order of starting: whoever is dialled comes first. */
@@ -78,7 +87,7 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
     );
     return { name, server, env, opsPort: at(opsPort) };
   };
-  const { databaseUrl, masterKeyFile } = secrets;
+  const { databaseUrl, masterKeyFile, certificate = {} } = secrets;
   const servers = [
     ...numbers(options.dbProxies).map((i) =>
       make('db-proxy', `db-proxy-${i + 1}`, PORTS.opsDbProxy + i, {
@@ -91,6 +100,7 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
       make('route', `route-${i + 1}`, PORTS.opsRoute + i, { port: at(PORTS.route) + i }),
     ),
     make('login', 'login', PORTS.opsLogin, {
+      ...certificate,
       clientPort: at(PORTS.loginTcp),
       httpPort: at(PORTS.loginHttp),
       port: at(PORTS.loginServers),
@@ -98,6 +108,7 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
       discoveryUrl: `http://127.0.0.1:${at(PORTS.console)}/api/discovery`,
     }),
     make('file', 'file', PORTS.opsFile, {
+      ...certificate,
       clientPort: at(PORTS.file),
       port: at(PORTS.fileServers),
       storePort: at(PORTS.store),
@@ -106,6 +117,7 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
     }),
     ...numbers(options.msgServers).map((i) =>
       make('msg', `msg-${i + 1}`, PORTS.opsMsg + i, {
+        ...certificate,
         clientPort: at(PORTS.msg) + i,
         loginServers: list(1, PORTS.loginServers),
         routeServers: list(options.routeServers, PORTS.route),
@@ -160,11 +172,17 @@ export function announcement(
     apiKey: secretsShown.apiKey,
     file: `127.0.0.1:${at(PORTS.file)}`,
     store: `http://127.0.0.1:${at(PORTS.store)}`,
+    /** What clients have to trust that come by TLS; null: none do. */
+    tlsCertificate: options.tls ? certificateFiles(options).tlsCertificateFile : null,
     admin: `http://127.0.0.1:${at(PORTS.console)}`,
     adminLogin: secretsShown.adminLogin,
     metrics: Object.fromEntries(planned.map(({ name, opsPort }) => [name, `http://127.0.0.1:${opsPort}/metrics`])),
     pids,
   };
+}
+
+export function certificateFiles({ data }: Options): CertificateFiles {
+  return { tlsCertificateFile: join(data, 'tls', 'certificate.pem'), tlsKeyFile: join(data, 'tls', 'key.pem') };
 }
 
 export function stateFile(options: Options): string {

@@ -1,7 +1,9 @@
-import type { Socket } from 'node:net';
 import { ImError } from '../../../common/errors.js';
+import type { Certificate } from '../../../common/net/certificate.js';
+import { openClientDoor } from '../../../common/net/client-door.js';
 import { type CloseReason, Connection } from '../../../common/net/connection.js';
-import { type Listening, listen } from '../../../common/net/listener.js';
+import type { Door } from '../../../common/net/door.js';
+import type { Transport } from '../../../common/net/transport.js';
 import { decodeBody } from '../../../common/pdu/command.js';
 import { file, other } from '../../../common/pdu/commands.js';
 import type { Frame } from '../../../common/pdu/header.js';
@@ -17,7 +19,7 @@ export class FileClients implements PartyOwner {
   readonly #transfers: Transfers;
   readonly #connected = new Set<Party>();
   readonly #sweeper: NodeJS.Timeout;
-  #listening: Listening | undefined;
+  #door: Door | undefined;
 
   private constructor(ctx: TransferContext) {
     this.#ctx = ctx;
@@ -25,11 +27,20 @@ export class FileClients implements PartyOwner {
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_MS);
   }
 
-  static async open(ctx: TransferContext): Promise<FileClients> {
+  static async open(ctx: TransferContext, certificate: Certificate | undefined): Promise<FileClients> {
     const clients = new FileClients(ctx);
-    const { clientPort, host } = ctx.settings;
+    const { settings, counters } = ctx;
     try {
-      clients.#listening = await listen(clientPort, host, (socket) => clients.#accept(socket));
+      clients.#door = await openClientDoor({
+        port: settings.clientPort,
+        host: settings.host,
+        settings,
+        certificate,
+        beginMs: settings.loginTimeoutMs,
+        full: (beginning) => beginning + clients.#connected.size >= settings.clientsMax,
+        accept: (transport) => clients.#accept(transport),
+        refused: (why) => counters.closed.inc({ why }),
+      });
     } catch (error) {
       clearInterval(clients.#sweeper);
       throw error;
@@ -38,10 +49,10 @@ export class FileClients implements PartyOwner {
   }
 
   get port(): number {
-    return this.#listening!.port;
+    return this.#door!.port;
   }
   get connected(): number {
-    return this.#connected.size;
+    return this.#connected.size + this.#door!.beginning;
   }
   get transfers(): number {
     return this.#transfers.count;
@@ -55,12 +66,12 @@ export class FileClients implements PartyOwner {
 
   /** Accepts nobody any more. */
   drain(): void {
-    this.#listening?.close();
+    this.#door?.close();
   }
 
   close(): void {
     clearInterval(this.#sweeper);
-    this.#listening?.close();
+    this.#door?.close();
     for (const party of this.#connected) party.close('shutdown');
   }
 
@@ -101,13 +112,8 @@ export class FileClients implements PartyOwner {
     }
   }
 
-  #accept(socket: Socket): void {
-    if (this.#connected.size >= this.#ctx.settings.clientsMax) {
-      this.#ctx.counters.closed.inc({ why: 'full' });
-      socket.destroy();
-      return;
-    }
-    this.#connected.add(new Party(new Connection(socket, partyLimits), this));
+  #accept(transport: Transport): void {
+    this.#connected.add(new Party(new Connection(transport, partyLimits), this));
   }
 
   #sweep(): void {

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { openCertificate } from '../../../common/net/certificate.js';
 import { Peers } from '../../../common/net/peers.js';
 import { transfer } from '../../../common/pdu/commands.js';
 import type { Surroundings } from '../../../common/server/lifecycle.js';
@@ -16,6 +17,7 @@ const PARK_MS_MAX = 2_000;
 
 export interface TransfersOpen {
   readonly ports: { readonly clients: number; readonly servers: number };
+  reload(): Promise<void>;
   close(drainMs: number): Promise<void>;
 }
 
@@ -41,7 +43,11 @@ export async function openTransfers(
   const advertised = { ip: settings.advertisedIp, port: settings.advertisedPort };
   const counters = transferCounters(metrics);
   const ctx: TransferContext = { blobs, dbProxies, sessionAddresses, settings, advertised, log, counters };
-  const clients = await FileClients.open(ctx);
+  const certificate = await openCertificate(settings, { log, metrics });
+  const clients = await FileClients.open(ctx, certificate).catch((error: unknown) => {
+    certificate?.close();
+    throw error;
+  });
   if (advertised.port === 0) advertised.port = clients.port;
   const peers = await Peers.open({
     self: { role: 'file', name },
@@ -54,6 +60,7 @@ export async function openTransfers(
     left: (peer) => sessionAddresses.left(peer),
   }).catch((error: unknown) => {
     clients.close();
+    certificate?.close();
     throw error;
   });
   const expirer = setInterval(() => {
@@ -66,8 +73,10 @@ export async function openTransfers(
   metrics.gauge('file_buffered_bytes', 'Content in memory, on its way', () => clients.buffered);
   return {
     ports: { clients: clients.port, servers: peers.port },
+    reload: () => certificate?.reload() ?? Promise.resolve(),
     async close(drainMs) {
       clearInterval(expirer);
+      certificate?.close();
       peers.drain();
       clients.drain();
       await until(() => clients.transfers === 0 && peers.busy === 0, drainMs);

@@ -75,12 +75,14 @@ class Lines {
 /** One end of a connection, played by hand. */
 class Hand implements ConnectionOwner {
   readonly connection: Connection;
+  readonly socket: Socket;
   readonly #frames: Frame[] = [];
   readonly reasons: CloseReason[] = [];
   /** Heartbeats that came. */
   beats = 0;
 
   constructor(t: Test, socket: Socket, limits: ConnectionLimits = linkConnectionLimits) {
+    this.socket = socket;
     this.connection = new Connection(socket, limits);
     this.connection.own(this);
     t.teardown(() => socket.destroy());
@@ -712,7 +714,7 @@ t.test('a link that dies', async (t) => {
     hand.answerAsk(arrived[2]!);
     await until(() => answered.length === 1, 'one was answered in time');
     t.same(heir.asked, []);
-    hand.connection.socket.resetAndDestroy();
+    hand.socket.resetAndDestroy();
     t.same(await Promise.all(asks), [10, 20, 30, 40, 50, 60]);
     t.same(heir.asked, [1, 2, 4, 5, 6]);
     t.same(answered, [3, 1, 2, 4, 5, 6]);
@@ -1044,7 +1046,7 @@ t.test('one connection', async (t) => {
 
   t.test('what is sent in one turn leaves in one write', async (t) => {
     const pairs = [await pair(t), await pair(t)];
-    const writes = pairs.map(({ ours }) => t.capture(ours.connection.socket, 'write', ours.connection.socket.write));
+    const writes = pairs.map(({ ours }) => t.capture(ours.socket, 'write', ours.socket.write));
     const arrived = pairs.map(({ theirs }) => reading(theirs));
     for (const frame of frames) for (const { ours } of pairs) ours.connection.send(frame);
     t.same(
@@ -1078,7 +1080,7 @@ t.test('one connection', async (t) => {
     first.ours.connection.close('kicked');
     for (const reason of ['slow', 'silent', 'shutdown'] as const) first.ours.connection.close(reason);
     first.theirs.resume().end();
-    await until(() => first.ours.connection.socket.destroyed, 'the socket is gone');
+    await until(() => first.ours.socket.destroyed, 'the socket is gone');
     t.same([first.ours.reasons, first.ours.connection.closedBy], [['kicked'], 'kicked']);
     first.ours.connection.send(frames[0]!);
     t.equal(first.ours.connection.queued, 0, 'nothing is sent any more');
@@ -1092,7 +1094,7 @@ t.test('one connection', async (t) => {
     const reset = await pair(t);
     reset.theirs.resetAndDestroy();
     await until(() => reset.ours.reasons.length > 0, 'the other side is gone');
-    await until(() => reset.ours.connection.socket.closed, 'all of the socket’s events have been');
+    await until(() => reset.ours.socket.closed, 'all of the socket’s events have been');
     t.same(reset.ours.reasons, ['socket-error']);
   });
 
@@ -1122,7 +1124,7 @@ t.test('one connection', async (t) => {
     await until(there.ended, 'it is closed');
     theirs.write(Buffer.concat(frames));
     theirs.end();
-    await until(() => ours.connection.socket.closed, 'the socket is gone');
+    await until(() => ours.socket.closed, 'the socket is gone');
     t.same([ours.heard, ours.reasons], [4, ['logout']]);
   });
 
@@ -1146,9 +1148,9 @@ t.test('one connection', async (t) => {
     ours.connection.close('shutdown');
     await until(there.ended, 'the other side is told, and leaves its end open');
     mock.timers.tick(900);
-    t.notOk(ours.connection.socket.destroyed);
+    t.notOk(ours.socket.destroyed);
     mock.timers.tick(101);
-    t.ok(ours.connection.socket.destroyed);
+    t.ok(ours.socket.destroyed);
     t.same(ours.reasons, ['shutdown']);
   });
 
@@ -1162,7 +1164,7 @@ t.test('one connection', async (t) => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     t.same(ours.reasons, ['slow']);
-    t.ok(ours.connection.socket.destroyed, 'at once: what is queued would not be read either');
+    t.ok(ours.socket.destroyed, 'at once: what is queued would not be read either');
     t.ok(queuedMax >= LIMITS.sendQueueMax - frame.length, 'not before the bound');
     t.ok(queuedMax <= LIMITS.sendQueueMax + frame.length, 'and not after');
 
@@ -1209,7 +1211,7 @@ t.test('one connection', async (t) => {
     const { ours, theirs } = await pair(t);
     ours.connection.pauseReading();
     theirs.write(Buffer.concat(frames));
-    await until(() => ours.connection.socket.readableLength > 0, 'the bytes are there');
+    await until(() => ours.socket.readableLength > 0, 'the bytes are there');
     t.equal(ours.heard, 0);
     ours.connection.resumeReading();
     await until(() => ours.heard === frames.length, 'they are read');
