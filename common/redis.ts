@@ -333,7 +333,8 @@ function textOf({ hosts }: RedisPlace): string {
   return hosts.map(({ host, port }) => `${host}:${port}`).join(',');
 }
 
-function connect({ cluster, tls, hosts, username, password, db }: RedisPlace): Redis | Cluster {
+/** Connects in the background and keeps trying. Commands without a connection fail at once. */
+export function connect({ cluster, tls, hosts, username, password, db }: RedisPlace): Redis | Cluster {
   const each = {
     ...(username === '' ? {} : { username }),
     ...(password === '' ? {} : { password }),

@@ -371,6 +371,7 @@ function readOptions(): Options {
     .option('--msg-servers <n>', 'how many msg servers', number(1, COUNT_MAX.msgServers), 1)
     .option('--db-proxies <n>', 'how many db-proxies', number(1, COUNT_MAX.dbProxies), 1)
     .option('--route-servers <n>', 'how many route servers', number(1, COUNT_MAX.routeServers), 1)
+    .option('--redis <url>', 'for several route servers and db-proxies to share what they know', '')
     .option('--shards <n>', 'how many databases messages are spread over', number(1, COUNT_MAX.shards), 1)
     .option(
       '--demo-users <n>',

@@ -27,6 +27,7 @@ export class LinkGroup {
   readonly #options: LinkGroupOptions<never>;
   readonly #sweeper: NodeJS.Timeout;
   #homeless: Asked[] = [];
+  #preferred: Link | undefined;
   /** By key: what is to go to another server as soon as one that drains has answered the earlier questions of the key. */
   readonly #behind = new Map<number, Asked[]>();
   #closed = false;
@@ -50,6 +51,17 @@ export class LinkGroup {
 
   get open(): boolean {
     return this.#links.some((link) => link.open);
+  }
+
+  /** Those that are open, beginning with the one that the key chooses. */
+  openFrom(key: number): Link[] {
+    const start = key % Math.max(this.#links.length, 1);
+    return [...this.#links.slice(start), ...this.#links.slice(0, start)].filter((link) => link.open);
+  }
+
+  /** This link comes before the one that a key chooses, while it is usable. */
+  prefer(link: Link): void {
+    this.#preferred = link;
   }
 
   /** Questions without an answer so far. */
@@ -84,15 +96,24 @@ export class LinkGroup {
     for (const link of this.#links) link.tellFrame(frame);
   }
 
-  /** Tells every server; the message may differ for the one that `tell` would choose. */
-  tellEach<In>(command: Command<In, unknown>, message: (isChosen: boolean) => In): void {
-    const chosen = this.#pick(0);
-    for (const link of this.#links) if (link.open) link.tell(command, message(link === chosen));
+  /** Tells every open link, or these; the message may differ for the one that `tell` would choose. */
+  tellEach<In>(
+    command: Command<In, unknown>,
+    message: (isChosen: boolean) => In,
+    links: readonly Link[] = this.openFrom(0),
+  ): void {
+    const picked = this.#pick(0);
+    const chosen = picked !== undefined && links.includes(picked) ? picked : links[0];
+    for (const link of links) link.tell(command, message(link === chosen));
   }
 
-  /** Asks every open link; resolves when all have answered or gone. */
-  async askAll<In, Out, ReplyIn, ReplyOut>(ask: Ask<In, Out, ReplyIn, ReplyOut>, message: In): Promise<void> {
-    await Promise.all(this.#links.filter((link) => link.open).map((link) => this.askOne(link, ask, message)));
+  /** Asks every open link, or these; resolves when all have answered or gone. */
+  async askAll<In, Out, ReplyIn, ReplyOut>(
+    ask: Ask<In, Out, ReplyIn, ReplyOut>,
+    message: In,
+    links: readonly Link[] = this.openFrom(0),
+  ): Promise<void> {
+    await Promise.all(links.map((link) => this.askOne(link, ask, message)));
   }
 
   /** Asks one link and no other; resolves without an answer when that link dies, as it will be told anew then. */
@@ -152,6 +173,7 @@ export class LinkGroup {
   #pick(key: number): Link | undefined {
     const asked = this.#links.find((link) => link.open && link.hasAsksOf(key));
     if (asked !== undefined) return asked;
+    if (this.#preferred?.usable === true) return this.#preferred;
     const count = this.#links.length;
     for (let i = 0; i < count; i++) {
       const link = this.#links[(key + i) % count]!;

@@ -100,6 +100,7 @@ export class Link implements ConnectionOwner {
   #sweptMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #peerName = '';
+  #shares = false;
 
   constructor(options: LinkOptions<never>, owner: LinkOwner) {
     this.#options = options as LinkOptions<unknown>;
@@ -123,6 +124,10 @@ export class Link implements ConnectionOwner {
   }
   get draining(): boolean {
     return this.#draining;
+  }
+  /** Whether the other side passes on what it hears to the others of its role. */
+  get shares(): boolean {
+    return this.#shares;
   }
   hasAsksOf(key: number): boolean {
     return this.#askedOf.has(key);
@@ -224,6 +229,7 @@ export class Link implements ConnectionOwner {
       const proof = proofOf(secret, 'dialer', this.#hello!, theirs);
       this.#connection!.send(encodeFrame(cluster.proof, 0, { proof }));
       this.#peerName = theirs.name;
+      this.#shares = theirs.shares === true;
     } catch (error) {
       log.error({ to: role, address: textOf(this.address), error: (error as Error).message }, 'link refused');
       this.#connection!.close('not-proven');

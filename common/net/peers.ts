@@ -42,6 +42,8 @@ export interface PeersOptions<Ctx> {
   readonly ctx: Ctx;
   /** Who may dial us, and what each may say. */
   readonly tables: Readonly<Record<string, CommandTable<Ctx, Peer>>>;
+  /** Whether we pass on what we hear to the others of our role, so that it need be told to one of us only. */
+  readonly shares?: boolean;
   /** What a fault that is no ImError means to who asked; undefined: a fault of ours. */
   known?(error: unknown): ImError | undefined;
   joined?(peer: Peer): void;
@@ -212,7 +214,8 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
     if (this.#table === undefined) throw new Error(`a ${hello.role} server has no business here`);
     this.#theirs = { role: hello.role, name: hello.name, nonce: Buffer.from(hello.nonce) };
     const proof = proofOf(this.#options.secret, 'acceptor', this.#theirs, this.#mine);
-    this.connection.send(encodeFrame(cluster.hello.reply, 0, { ...this.#mine, proof }));
+    const { shares } = this.#options;
+    this.connection.send(encodeFrame(cluster.hello.reply, 0, { ...this.#mine, proof, shares }));
   }
 
   #proof(proof: Uint8Array): void {

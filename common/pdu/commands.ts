@@ -258,6 +258,10 @@ export const cluster = {
   kickOlder: command(0x0833, 'IMKickOlder', Cluster.IMKickOlder),
   disturbed: command(0x0835, 'IMDisturbed', Cluster.IMDisturbed),
   groupMembersChanged: command(0x0834, 'IMGroupMembersChanged', Cluster.IMGroupMembersChanged),
+  routeNews: command(0x0836, 'IMRouteNews', Cluster.IMRouteNews),
+  routePulse: command(0x0837, 'IMRoutePulse', Cluster.IMRoutePulse),
+  routePresence: command(0x0838, 'IMRoutePresence', Cluster.IMRoutePresence),
+  routePresenceAsk: command(0x0839, 'IMRoutePresenceAsk', Cluster.IMRoutePresenceAsk),
   sessionAddresses: command(0x086e, 'IMSessionAddresses', Cluster.IMSessionAddresses),
 };
 

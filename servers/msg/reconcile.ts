@@ -3,6 +3,7 @@ import { cluster } from '../../common/pdu/commands.js';
 import type { IM } from '../../common/pdu/pb.js';
 import type { MsgContext } from './context.js';
 import { endSessions } from './handlers/directory.js';
+import { putMembers } from './handlers/group.js';
 import { deliverMissed } from './handlers/message.js';
 
 /** Users of one question. */
@@ -23,6 +24,8 @@ export class Reconcile {
   #sinceMs = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  /** Groups whose members have changed since the question that is under way: what the answer says of them may be older. */
+  readonly #changedGroups = new Set<number>();
 
   constructor(ctx: MsgContext) {
     this.#ctx = ctx;
@@ -38,6 +41,11 @@ export class Reconcile {
   everywhereSince(ms: number): void {
     this.since(ms);
     this.#ctx.routes.tell(cluster.disturbed, { sinceMs: ms });
+  }
+
+  /** Members of this group came or went, as we have just been told. */
+  groupChanged(groupId: number): void {
+    this.#changedGroups.add(groupId);
   }
 
   close(): void {
@@ -65,17 +73,32 @@ export class Reconcile {
     for (let from = 0; from < userIds.length; from += USERS_AT_ONCE) {
       const userIdList = userIds.slice(from, from + USERS_AT_ONCE);
       for (let after: IM.Cluster.MissedPlace | undefined; ; ) {
+        this.#changedGroups.clear();
         const page: IM.Cluster.IMMissedRsp = await this.#ctx.dbProxies.ask(
           cluster.missed,
           { userIdList, sinceMs, after },
           from,
         );
         for (const userId of page.leftUserList) endSessions(this.#ctx, userId);
+        for (const { userId, groupIdList } of page.groupsList) this.#putRight(userId, new Set(groupIdList));
         for (const message of page.messageList) delivered += deliverMissed(this.#ctx, message);
         if (page.next === undefined) break;
         after = page.next;
       }
     }
     return delivered;
+  }
+
+  /** The groups of a user are these: he may have joined or left one without our hearing of it. */
+  #putRight(userId: number, groupIds: ReadonlySet<number>): void {
+    const known = new Set(this.#ctx.sessions.ofUser(userId).flatMap(({ groupIds }) => [...groupIds]));
+    // A session that is only just coming in is about to be told its groups.
+    if (!this.#ctx.sessions.ofUser(userId).some(({ present }) => present)) return;
+    for (const groupId of groupIds) if (!known.has(groupId)) this.#changed(groupId, [userId], []);
+    for (const groupId of known) if (!groupIds.has(groupId)) this.#changed(groupId, [], [userId]);
+  }
+
+  #changed(groupId: number, joined: readonly number[], left: readonly number[]): void {
+    if (!this.#changedGroups.has(groupId)) putMembers(this.#ctx, groupId, joined, left);
   }
 }

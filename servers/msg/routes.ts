@@ -8,41 +8,85 @@ import type { InterestChange, Sessions } from './sessions.js';
 
 const { UserStatType } = IM.BaseDefine;
 
+/** Whoever hears nothing from a server of ours that it asks finds out that it hangs. */
+const ASK_MS = 1_000;
+
 /**
- * This msg server's side of the route servers. Every one of them knows what we care about and who is online here;
+ * This msg server's side of the route servers. Those that share what they hear are told through one of them, our home;
+ * when it is gone another one is. Those that do not share all know what we care about and who is online here, and
  * what is published goes to one of them. A route server that comes up, or comes back, is told everything anew.
  */
 export class Routes {
   readonly #links: LinkGroup;
   readonly #sessions: Sessions;
-
+  /** Which of those that share is ours while it is there: servers whose names count up are dealt out evenly. */
+  readonly #key: number;
   readonly #disturbed: (sinceMs: number) => void;
+  readonly #asker: NodeJS.Timeout;
+  #home: Link | undefined;
   /** Since when something may not have reached us or others; wall clock. */
   #disturbedSinceMs: number | undefined;
 
-  constructor(links: LinkGroup, sessions: Sessions, disturbed: (sinceMs: number) => void) {
+  constructor(links: LinkGroup, sessions: Sessions, name: string, disturbed: (sinceMs: number) => void) {
     this.#links = links;
     this.#sessions = sessions;
+    this.#key = Buffer.from(name).reduce((sum, byte) => sum + byte, 0);
     this.#disturbed = disturbed;
+    this.#asker = setInterval(() => this.#interest({ reset: false }), ASK_MS);
   }
 
   /** A link is gone: what was published since it was last heard may be lost, in both directions. */
-  lost(silentMs: number): void {
+  lost(link: Link, silentMs: number): void {
+    if (link.shares && link !== this.#home) return;
     const sinceMs = Date.now() - silentMs;
-    if (this.open) this.#disturbed(sinceMs);
-    else this.#disturbedSinceMs = Math.min(this.#disturbedSinceMs ?? sinceMs, sinceMs);
+    this.#disturbedSinceMs = Math.min(this.#disturbedSinceMs ?? sinceMs, sinceMs);
+    if (link !== this.#home) return this.#settle();
+    this.#home = undefined;
+    const [next] = this.#sharing();
+    if (next !== undefined) void this.#moveTo(next);
   }
 
   /** A link is up: say everything, then see to what may have been missed while none was. */
   async opened(link: Link): Promise<void> {
-    await this.#announce(link);
-    if (this.#disturbedSinceMs === undefined) return;
-    this.#disturbed(this.#disturbedSinceMs);
-    this.#disturbedSinceMs = undefined;
+    if (!link.shares) {
+      await this.#announce(link);
+      this.#settle();
+    } else if (this.#home === undefined || link === this.#sharing()[0]) await this.#moveTo(link);
   }
 
   get open(): boolean {
     return this.#links.open;
+  }
+
+  close(): void {
+    clearInterval(this.#asker);
+  }
+
+  /** Open links to route servers that share, the one that is to be our home first. */
+  #sharing(): Link[] {
+    return this.#links.openFrom(this.#key).filter((link) => link.shares);
+  }
+
+  /** Those that have to be told. */
+  #told(): Link[] {
+    return this.#links.openFrom(0).filter((link) => !link.shares || link === this.#home);
+  }
+
+  async #moveTo(link: Link): Promise<void> {
+    const before = this.#home;
+    this.#home = link;
+    this.#links.prefer(link);
+    await this.#announce(link);
+    if (link !== this.#home) return; // gone meanwhile
+    if (before !== undefined) await this.#links.askOne(before, cluster.interest, { reset: true });
+    this.#settle();
+  }
+
+  /** Sees to what may have been missed, once we are heard of somewhere. */
+  #settle(): void {
+    if (this.#disturbedSinceMs === undefined || this.#told().length === 0) return;
+    this.#disturbed(this.#disturbedSinceMs);
+    this.#disturbedSinceMs = undefined;
   }
 
   /** Resolves when whatever is published there from then on reaches us. */
@@ -60,36 +104,45 @@ export class Routes {
     }));
     link.tell(server.onlineUsers, { userStatList });
     await known;
+    await this.#links.askOne(link, cluster.interest, { reset: false }); // answered after what was told before
+  }
+
+  async #interest(change: IM.Cluster.IMInterest.$Properties): Promise<void> {
+    await this.#links.askAll(cluster.interest, change, this.#told());
   }
 
   /** Resolves when whatever is published from then on reaches us. */
   async begin(change: InterestChange): Promise<void> {
     if (change.users.length === 0 && change.groups.length === 0) return;
-    await this.#links.askAll(cluster.interest, { reset: false, usersIn: change.users, groupsIn: change.groups });
+    await this.#interest({ reset: false, usersIn: [...change.users], groupsIn: [...change.groups] });
   }
 
   cease(change: InterestChange): void {
     if (change.users.length === 0 && change.groups.length === 0) return;
-    void this.#links.askAll(cluster.interest, { reset: false, usersOut: change.users, groupsOut: change.groups });
+    void this.#interest({ reset: false, usersOut: [...change.users], groupsOut: [...change.groups] });
   }
 
   presence(session: Session, online: boolean): void {
     session.present = online;
     const userStatus = online ? UserStatType.USER_STATUS_ONLINE : UserStatType.USER_STATUS_OFFLINE;
     const update = { userStatus, userId: session.userId, clientType: session.clientType };
-    this.#links.tellEach(server.userStatus, (isChosen) => (isChosen ? { ...update, announce: true } : update));
+    const message = (announces: boolean) => (announces ? { ...update, announce: true } : update);
+    this.#links.tellEach(server.userStatus, message, this.#told());
   }
 
   publish(message: IM.Cluster.IMPublish.$Properties): void {
-    this.#links.tell(cluster.publish, message);
+    this.tell(cluster.publish, message);
   }
 
+  /** Home even when that drains: any other one would give us back what is ours. */
   tell<In>(command: Command<In, unknown>, message: In): void {
-    this.#links.tell(command, message);
+    if (this.#home === undefined) this.#links.tell(command, message);
+    else this.#home.tell(command, message);
   }
 
   groupMembersChanged(groupId: number, joined: readonly number[], left: readonly number[]): void {
-    this.#links.tellEach(cluster.groupMembersChanged, (passOn) => ({ groupId, joined, left, passOn }));
+    const message = (passOn: boolean) => ({ groupId, joined, left, passOn });
+    this.#links.tellEach(cluster.groupMembersChanged, message, this.#told());
   }
 
   usersStatus(userId: number, userIdList: readonly number[]): Promise<IM.Buddy.IMUsersStatRsp> {

@@ -74,7 +74,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
     hears: fromRoutes as never,
     ctx: ctx as never,
     opened: (link) => void ctx.routes.opened(link),
-    lost: (_link, silentMs) => ctx.routes.lost(silentMs),
+    lost: (link, silentMs) => ctx.routes.lost(link, silentMs),
   });
   const fileServers = new LinkGroup({
     ...common,
@@ -90,12 +90,11 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
   ctx.sessionAddresses = new SessionAddresses(fileServers);
   ctx.deliveries = new Deliveries();
   ctx.reconcile = new Reconcile(ctx);
-  ctx.routes = new Routes(routeLinks, sessions, (sinceMs) => ctx.reconcile.everywhereSince(sinceMs));
+  ctx.routes = new Routes(routeLinks, sessions, name, (sinceMs) => ctx.reconcile.everywhereSince(sinceMs));
   const clients = await Clients.open(ctx, settings, certificate).catch((error: unknown) => {
     certificate?.close();
-    dbProxies.close();
-    routeLinks.close();
-    fileServers.close();
+    ctx.routes.close();
+    for (const links of [dbProxies, routeLinks, fileServers]) links.close();
     throw error;
   });
   let draining = false;
@@ -140,6 +139,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
         await new Promise((resolve) => setTimeout(resolve, 20));
       clearInterval(teller);
       ctx.reconcile.close();
+      ctx.routes.close();
       ctx.directoryNews.close();
       clients.close();
       ctx.sessionAddresses.close();

@@ -16,6 +16,17 @@ export const fromMsgServers = commandTable<RouteContext, Peer>([
   answer(buddy.usersStatus, buddies.usersStatus),
 ]);
 
+/** Through Redis, not over a link: what their msg servers have told them, and who is online there. */
+export const fromRouteServers = commandTable<RouteContext, Peer>([
+  hear(cluster.publish, servers.publish),
+  hear(cluster.kickOlder, servers.kickOlder),
+  hear(cluster.disturbed, servers.disturbed),
+  hear(cluster.groupMembersChanged, servers.groupMembersChanged),
+  hear(cluster.routePulse, (ctx, told, route) => ctx.elsewhere.pulse(told, route)),
+  hear(cluster.routePresence, (ctx, told, route) => ctx.elsewhere.presence(told, route)),
+  hear(cluster.routePresenceAsk, (ctx) => ctx.elsewhere.asked()),
+]);
+
 /** Servers without sessions: they publish and ask, and care about nobody. */
 export const fromHttpMsgServers = commandTable<RouteContext, Peer>([
   hear(cluster.publish, servers.publish),

@@ -1,5 +1,8 @@
-import type { Peers } from '../../common/net/peers.js';
+import type { Peer, Peers } from '../../common/net/peers.js';
+import type { Backplane } from './backplane.js';
+import type { Elsewhere } from './elsewhere.js';
 import type { Presence } from './presence.js';
+import type { Remembered } from './remembered.js';
 import type { Subjects } from './subjects.js';
 
 /** What a handler may reach. */
@@ -7,5 +10,12 @@ export interface RouteContext {
   readonly subjects: Subjects;
   readonly presence: Presence;
   readonly peers: Peers<RouteContext>;
+  /** Msg servers that tell us what they care about; with Redis others have a link as well, and tell another one. */
+  readonly told: Set<Peer>;
+  /** To the other route servers, with Redis. */
+  readonly backplane: Backplane | undefined;
+  readonly elsewhere: Elsewhere;
+  /** Of before the start, with Redis. */
+  readonly remembered: Remembered | undefined;
   readonly published: { inc(count: number): void };
 }

@@ -9,15 +9,37 @@ export class Presence {
   readonly #users = new Map<number, Map<Peer, Map<number, number>>>();
 
   change(peer: Peer, userId: number, clientType: number, by: 1 | -1): void {
+    this.set(peer, userId, clientType, this.sessions(peer, userId, clientType) + by);
+  }
+
+  /** How many sessions there are there now. */
+  set(peer: Peer, userId: number, clientType: number, count: number): void {
     const servers = this.#users.get(userId) ?? new Map<Peer, Map<number, number>>();
     const types = servers.get(peer) ?? new Map<number, number>();
-    const count = (types.get(clientType) ?? 0) + by;
     if (count > 0) types.set(clientType, count);
     else types.delete(clientType);
     if (types.size > 0) servers.set(peer, types);
     else servers.delete(peer);
     if (servers.size > 0) this.#users.set(userId, servers);
     else this.#users.delete(userId);
+  }
+
+  sessions(peer: Peer, userId: number, clientType: number): number {
+    return this.#users.get(userId)?.get(peer)?.get(clientType) ?? 0;
+  }
+
+  /** All that is known of one msg server. */
+  of(peer: Peer): { readonly userId: number; readonly clientType: number; readonly count: number }[] {
+    const found: { userId: number; clientType: number; count: number }[] = [];
+    for (const [userId, servers] of this.#users)
+      for (const [clientType, count] of servers.get(peer) ?? []) found.push({ userId, clientType, count });
+    return found;
+  }
+
+  /** Where the user is with a client of the class of this type. */
+  *withClass(userId: number, clientType: number): Iterable<Peer> {
+    for (const [peer, types] of this.#users.get(userId) ?? [])
+      if ([...types.keys()].some((type) => isPc(type) === isPc(clientType))) yield peer;
   }
 
   /** Msg server → [user id, client type, sessions], in the order of ids. */

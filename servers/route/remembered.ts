@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Peer } from '../../common/net/peers.js';
 import { PREFIX, type Soft } from '../../common/redis.js';
+import { standIn } from './elsewhere.js';
 import type { Presence } from './presence.js';
 
 /** Presence is written when it has changed, at most so often, and forgotten by Redis after so long without a word. */
@@ -17,8 +18,8 @@ const CONNECT_MS = 1_000;
 
 /**
  * Who is online, kept in Redis beside the route server's own memory: one that was started again knows it before the msg
- * servers have found it. What it remembers of a msg server ends when that one connects and tells by itself, or does
- * not come. Redis flushed or gone costs this head start and nothing else.
+ * servers have found it. What it remembers of a msg server ends when that one tells by itself, here or at another route
+ * server, or does not come. Redis flushed or gone costs this head start and nothing else.
  *
  *   tt:<cluster>:presence:*         names of msg servers, JSON
  *   tt:<cluster>:presence:<name>    [user id, client type, sessions] of each, JSON
@@ -54,7 +55,7 @@ export class Remembered {
       names.map(async (name) => {
         const sessions = parsed<[number, number, number][]>(await this.#redis.get(`${this.#prefix}:${name}`));
         if (sessions === undefined) return;
-        const peer: Peer = { role: 'msg', name, address: '', tell: () => undefined, tellFrame: () => undefined };
+        const peer = standIn('msg', name);
         for (const [userId, clientType, count] of sessions)
           for (let i = 0; i < count; i++) this.#presence.change(peer, userId, clientType, 1);
         this.#awaited.set(name, peer);

@@ -5,7 +5,7 @@ export const routeSettings = {
   ...commonSettings,
   port: port(8200, 'where msg servers connect'),
   redis: redisUrl(
-    'Redis in which a route server that was started again finds who is online; may be flushed or gone at any time',
+    'Redis (7 or newer) through which several route servers share what they hear, or all of them have none; may be flushed or gone at any time',
   ),
   redisTimeoutMs: milliseconds(100, 'how long an answer of Redis is waited for'),
 } satisfies Definitions;

@@ -41,6 +41,7 @@ export interface ClusterOptions {
   /** Start a console as well. */
   readonly console?: Partial<SettingsOf<typeof adminSettings>>;
   /** Settings of all servers of a kind, over the defaults. */
+  readonly route?: Partial<SettingsOf<typeof routeSettings>>;
   readonly msg?: Partial<SettingsOf<typeof msgSettings>>;
   readonly login?: Partial<SettingsOf<typeof loginSettings>>;
   readonly dbProxy?: Partial<SettingsOf<typeof dbProxySettings>>;
@@ -183,6 +184,13 @@ export class TestCluster {
     return result;
   }
 
+  /** Starts route server `at` (from 0); once it was closed, another one on the same port. */
+  async startRoute(at: number, over: ClusterOptions['route'] = {}): Promise<void> {
+    const { port = 0 } = this.routes[at] ?? {};
+    const running = await this.#start('route', routeSettings, startRouteServer, `route-${at + 1}`, { port, ...over });
+    this.routes[at] = { running, port: running.ports.servers! };
+  }
+
   /** Starts the file server; once it was closed, another one on the same folder. */
   async startFile(over: ClusterOptions['file'] = {}): Promise<void> {
     const folder = over.folder ?? this.file?.folder ?? (await mkdtemp(join(tmpdir(), 'teamtalk-test-files-')));
@@ -218,10 +226,7 @@ export class TestCluster {
       });
       this.dbProxies.push({ running, port: running.ports.servers! });
     }
-    for (let i = 0; i < (options.routeServers ?? 1); i++) {
-      const running = await this.#start('route', routeSettings, startRouteServer, `route-${i + 1}`, { port: 0 });
-      this.routes.push({ running, port: running.ports.servers! });
-    }
+    for (let i = 0; i < (options.routeServers ?? 1); i++) await this.startRoute(i, options.route);
     if (options.file !== undefined) await this.startFile(options.file);
     this.#login = await this.#start('login', loginSettings, startLoginServer, 'login', {
       port: 0,

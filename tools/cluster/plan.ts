@@ -9,6 +9,8 @@ export interface Options {
   readonly msgServers: number;
   readonly dbProxies: number;
   readonly routeServers: number;
+  /** URL of a Redis for db-proxies and route servers; empty: none. */
+  readonly redis: string;
   /** Databases that messages are spread over. */
   readonly shards: number;
   readonly demoUsers: number;
@@ -88,16 +90,18 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
     return { name, server, env, opsPort: at(opsPort) };
   };
   const { databaseUrl, masterKeyFile, certificate = {} } = secrets;
+  const redis: Record<string, string> = options.redis === '' ? {} : { redis: options.redis };
   const servers = [
     ...numbers(options.dbProxies).map((i) =>
       make('db-proxy', `db-proxy-${i + 1}`, PORTS.opsDbProxy + i, {
         port: at(PORTS.dbProxy) + i,
         databaseUrl,
         masterKeyFile,
+        ...redis,
       }),
     ),
     ...numbers(options.routeServers).map((i) =>
-      make('route', `route-${i + 1}`, PORTS.opsRoute + i, { port: at(PORTS.route) + i }),
+      make('route', `route-${i + 1}`, PORTS.opsRoute + i, { port: at(PORTS.route) + i, ...redis }),
     ),
     make('login', 'login', PORTS.opsLogin, {
       ...certificate,

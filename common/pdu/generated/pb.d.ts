@@ -1202,6 +1202,7 @@ export namespace IM {
             name: string;
             nonce: Uint8Array;
             proof: Uint8Array;
+            shares?: boolean | undefined;
             static encode(message: IM.Cluster.IMHelloRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMHelloRsp;
         }
@@ -1212,6 +1213,7 @@ export namespace IM {
                 name: string;
                 nonce: Uint8Array;
                 proof: Uint8Array;
+                shares?: boolean | undefined;
             }
         }
 
@@ -1418,6 +1420,7 @@ export namespace IM {
             messageList: IM.Cluster.StoredMessage[];
             next?: IM.Cluster.MissedPlace | undefined;
             leftUserList: number[];
+            groupsList: IM.Cluster.UserGroups[];
             static encode(message: IM.Cluster.IMMissedRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMissedRsp;
         }
@@ -1427,6 +1430,22 @@ export namespace IM {
                 messageList?: readonly IM.Cluster.StoredMessage.$Properties[] | undefined;
                 next?: IM.Cluster.MissedPlace.$Properties | undefined;
                 leftUserList?: readonly number[] | undefined;
+                groupsList?: readonly IM.Cluster.UserGroups.$Properties[] | undefined;
+            }
+        }
+
+        class UserGroups {
+            constructor(properties?: IM.Cluster.UserGroups.$Properties);
+            userId: number;
+            groupIdList: number[];
+            static encode(message: IM.Cluster.UserGroups.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.UserGroups;
+        }
+
+        namespace UserGroups {
+            interface $Properties {
+                userId: number;
+                groupIdList?: readonly number[] | undefined;
             }
         }
 
@@ -1604,6 +1623,85 @@ export namespace IM {
         namespace IMDisturbed {
             interface $Properties {
                 sinceMs: number;
+            }
+        }
+
+        class IMRouteNews {
+            constructor(properties?: IM.Cluster.IMRouteNews.$Properties);
+            route: string;
+            life: string;
+            seq: number;
+            sentMs: number;
+            frame: Uint8Array[];
+            static encode(message: IM.Cluster.IMRouteNews.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMRouteNews;
+        }
+
+        namespace IMRouteNews {
+            interface $Properties {
+                route: string;
+                life: string;
+                seq: number;
+                sentMs: number;
+                frame?: readonly Uint8Array[] | undefined;
+            }
+        }
+
+        class IMRoutePulse {
+            constructor(properties?: IM.Cluster.IMRoutePulse.$Properties);
+            msgServerList: string[];
+            static encode(message: IM.Cluster.IMRoutePulse.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMRoutePulse;
+        }
+
+        namespace IMRoutePulse {
+            interface $Properties {
+                msgServerList?: readonly string[] | undefined;
+            }
+        }
+
+        class IMRoutePresence {
+            constructor(properties?: IM.Cluster.IMRoutePresence.$Properties);
+            msgServer: string;
+            whole: boolean;
+            sessionList: IM.Cluster.RoutePresence[];
+            static encode(message: IM.Cluster.IMRoutePresence.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMRoutePresence;
+        }
+
+        namespace IMRoutePresence {
+            interface $Properties {
+                msgServer: string;
+                whole: boolean;
+                sessionList?: readonly IM.Cluster.RoutePresence.$Properties[] | undefined;
+            }
+        }
+
+        class RoutePresence {
+            constructor(properties?: IM.Cluster.RoutePresence.$Properties);
+            userId: number;
+            clientType: IM.BaseDefine.ClientType;
+            count: number;
+            static encode(message: IM.Cluster.RoutePresence.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.RoutePresence;
+        }
+
+        namespace RoutePresence {
+            interface $Properties {
+                userId: number;
+                clientType: IM.BaseDefine.ClientType;
+                count: number;
+            }
+        }
+
+        class IMRoutePresenceAsk {
+            constructor(properties?: IM.Cluster.IMRoutePresenceAsk.$Properties);
+            static encode(message: IM.Cluster.IMRoutePresenceAsk.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMRoutePresenceAsk;
+        }
+
+        namespace IMRoutePresenceAsk {
+            interface $Properties {
             }
         }
 

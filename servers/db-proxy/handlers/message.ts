@@ -131,9 +131,12 @@ export async function missed(
   const after = { conversationId: BigInt(asked.after?.conversationId ?? 0), msgId: asked.after?.msgId ?? 0 };
   const found = await ctx.conversations.storedSince(asked.userIdList, asked.sinceMs, after, MISSED_MAX);
   const last = found.length < MISSED_MAX ? undefined : found.at(-1);
-  const existing = asked.after == null ? await ctx.users.existing(asked.userIdList) : undefined;
+  const isFirst = asked.after == null;
+  const existing = isFirst ? await ctx.users.existing(asked.userIdList) : undefined;
+  const groups = isFirst ? await ctx.groups.ofEach(asked.userIdList) : [];
   return {
     leftUserList: existing && asked.userIdList.filter((id) => !existing.has(id)),
+    groupsList: groups.map(({ userId, groupIds }) => ({ userId, groupIdList: groupIds })),
     next: last && { conversationId: String(last.conversationId), msgId: last.msgId },
     messageList: found.map((each) => ({
       fromUserId: each.senderId,

@@ -64,6 +64,19 @@ export class Groups {
     return rows.map((row) => row.group_id);
   }
 
+  /** One entry a user, also for one who is in none. */
+  async ofEach(userIds: readonly number[]): Promise<{ userId: number; groupIds: number[] }[]> {
+    const { rows } = await this.#meta.query<{ user_id: number; group_ids: number[] }>({
+      name: 'groups-of-each',
+      text: `select w.user_id, array(
+               select m.group_id from meta.group_member m join meta.groups g on g.id = m.group_id
+                where m.user_id = w.user_id and g.status = 0) as group_ids
+               from unnest($1::int[]) as w (user_id)`,
+      values: [userIds],
+    });
+    return rows.map((row) => ({ userId: row.user_id, groupIds: row.group_ids }));
+  }
+
   async membershipOf(userId: number, groupId: number): Promise<MyMembership | undefined> {
     const { rows } = await this.#meta.query<{ joined_msg_id: number; shield: number }>({
       name: 'group-membership',

@@ -44,6 +44,12 @@ function memberTables(ctx: MsgContext, groupId: number, joined: readonly number[
 }
 
 export function takeNote(ctx: MsgContext, groupId: number, joined: readonly number[], left: readonly number[]): void {
+  ctx.reconcile.groupChanged(groupId);
+  putMembers(ctx, groupId, joined, left);
+}
+
+/** Sessions here are in the group from now on, or no longer. */
+export function putMembers(ctx: MsgContext, groupId: number, joined: readonly number[], left: readonly number[]): void {
   const isNew = joined.filter((userId) => ctx.sessions.joinGroup(userId, groupId)).length > 0;
   const isLast = left.filter((userId) => ctx.sessions.leaveGroup(userId, groupId)).length > 0;
   if (isNew) void ctx.routes.begin({ users: [], groups: [groupId] });

@@ -1,18 +1,22 @@
 import { USERS_ASKED_MAX } from '../../../common/limits.js';
 import type { Peer } from '../../../common/net/peers.js';
 import { encodeFrame } from '../../../common/pdu/command.js';
-import { buddy } from '../../../common/pdu/commands.js';
+import { buddy, cluster } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
 import type { RouteContext } from '../context.js';
 import { isPc } from '../presence.js';
 import { publishOurs } from './server.js';
 
-const { UserStatType } = IM.BaseDefine;
+const { UserStatType, KickReasonType } = IM.BaseDefine;
 const { DeviceClass } = IM.Cluster;
 
 /** A msg server that has just connected says who is online there. */
 export function onlineUsers(ctx: RouteContext, told: IM.Server.IMOnlineUserInfo, peer: Peer): void {
+  ctx.told.add(peer);
   for (const { userId, clientType } of told.userStatList) ctx.presence.change(peer, userId, clientType, 1);
+  ctx.elsewhere.tellAll(peer);
+  ctx.elsewhere.came(peer.name);
+  settleDoubles(ctx, peer, told.userStatList);
 }
 
 /** A session began or ended. Told to PC clients, and to the user's own phones. */
@@ -20,6 +24,7 @@ export function userStatus(ctx: RouteContext, told: IM.Server.IMUserStatusUpdate
   const { userId, clientType } = told;
   const began = told.userStatus === UserStatType.USER_STATUS_ONLINE;
   ctx.presence.change(peer, userId, clientType, began ? 1 : -1);
+  ctx.elsewhere.tellChange(peer, userId, clientType);
   if (told.announce !== true) return;
   const pcOnline = ctx.presence.pcOnline(userId);
   if (isPc(clientType) && (began || !pcOnline)) announcePc(ctx, userId, pcOnline);
@@ -30,6 +35,33 @@ export function userStatus(ctx: RouteContext, told: IM.Server.IMUserStatusUpdate
 /** A msg server is gone, and with it these users' PC clients. */
 export function pcsGone(ctx: RouteContext, userIds: readonly number[]): void {
   for (const userId of userIds) announcePc(ctx, userId, false);
+}
+
+/** Does something to who is online, and tells of those whose PC came or left by it. */
+export function pcChanges(ctx: RouteContext, userIds: Iterable<number>, work: () => void): void {
+  const before = [...userIds].map((userId) => [userId, ctx.presence.pcOnline(userId)] as const);
+  work();
+  for (const [userId, was] of before) {
+    const is = ctx.presence.pcOnline(userId);
+    if (is !== was) announcePc(ctx, userId, is);
+  }
+}
+
+/**
+ * A msg server has said who is there, perhaps after it could not be told that a session began elsewhere: of two of a
+ * user and a class, our msg servers say once more which is the newer one.
+ */
+export function settleDoubles(
+  ctx: RouteContext,
+  peer: Peer,
+  sessions: readonly { readonly userId: number; readonly clientType: IM.BaseDefine.ClientType }[],
+): void {
+  for (const { userId, clientType } of sessions) {
+    const there = [...ctx.presence.withClass(userId, clientType)];
+    if (there.every(({ name }) => name === peer.name)) continue;
+    const reason = KickReasonType.KICK_REASON_DUPLICATE_USER;
+    for (const each of there) each.tell(cluster.kickOlder, { userId, clientType, reason, loginNumber: 0 });
+  }
 }
 
 function announcePc(ctx: RouteContext, userId: number, pcOnline: boolean): void {

@@ -1,4 +1,5 @@
 import type { Peer } from '../../../common/net/peers.js';
+import { encodeFrame } from '../../../common/pdu/command.js';
 import { cluster } from '../../../common/pdu/commands.js';
 import type { Frame } from '../../../common/pdu/header.js';
 import type { IM } from '../../../common/pdu/pb.js';
@@ -11,8 +12,10 @@ export function interest(
   peer: Peer,
 ): IM.Cluster.IMInterestRsp.$Properties {
   if (told.reset) {
+    ctx.told.delete(peer); // until it says who is online there, as it does unless it goes to another route server
     ctx.subjects.forget(peer);
     ctx.presence.forget(peer);
+    ctx.elsewhere.tellAll(peer);
   }
   ctx.subjects.remove(peer, told.usersOut, told.groupsOut);
   ctx.subjects.add(peer, told.usersIn, told.groupsIn);
@@ -21,12 +24,14 @@ export function interest(
 
 /** To every interested msg server once, as the bytes that came; not to the one it came from. */
 export function publish(ctx: RouteContext, told: IM.Cluster.IMPublish, from: Peer, frame: Frame): void {
-  const receivers = told.everyone === true ? [...ctx.peers] : ctx.subjects.interested(told.userIdList, told.groupId);
+  const receivers = told.everyone === true ? [...ctx.told] : ctx.subjects.interested(told.userIdList, told.groupId);
   passOn(ctx, receivers, from, frame);
+  share(ctx, from, frame, told.everyone === true ? undefined : (told.groupId ?? Math.min(...told.userIdList)));
 }
 
 export function kickOlder(ctx: RouteContext, told: IM.Cluster.IMKickOlder, from: Peer, frame: Frame): void {
   passOn(ctx, ctx.subjects.interested([told.userId]), from, frame);
+  share(ctx, from, frame, told.userId);
 }
 
 export function groupMembersChanged(
@@ -38,30 +43,43 @@ export function groupMembersChanged(
   for (const peer of ctx.subjects.interested(told.joined)) ctx.subjects.add(peer, [], [told.groupId]);
   if (told.passOn !== true) return;
   passOn(ctx, ctx.subjects.interested([...told.joined, ...told.left], told.groupId), from, frame);
+  share(ctx, from, frame, told.groupId); // in one order with what is published for the group
+}
+
+/** With the other route servers, unless it came from one. `key` keeps an order; see Backplane. */
+function share({ backplane }: RouteContext, from: Peer, frame: Frame, key?: number): void {
+  if (from.role !== 'route') backplane?.say(frame.bytes, key);
 }
 
 function passOn(ctx: RouteContext, receivers: Iterable<Peer>, from: Peer, frame: Frame): void {
   let count = 0;
   for (const peer of receivers) {
-    if (peer === from || peer.role !== 'msg') continue;
+    if (peer === from) continue;
     peer.tellFrame(frame.bytes);
     count++;
   }
   ctx.published.inc(count);
 }
 
-/** A frame made here, for sessions everywhere. */
+/** A frame made here, for sessions on our own msg servers: every route server makes it for its own. */
 export function publishOurs(ctx: RouteContext, message: IM.Cluster.IMPublish.$Properties): void {
-  const receivers = message.everyone === true ? ctx.peers : ctx.subjects.interested(message.userIdList ?? []);
-  for (const peer of receivers) if (peer.role === 'msg') peer.tell(cluster.publish, message);
+  const receivers = message.everyone === true ? ctx.told : ctx.subjects.interested(message.userIdList ?? []);
+  for (const peer of receivers) peer.tell(cluster.publish, message);
 }
 
 /** Something may not have been delivered since then: every other msg server looks for what its sessions missed. */
 export function disturbed(ctx: RouteContext, _told: IM.Cluster.IMDisturbed, from: Peer, frame: Frame): void {
-  passOn(ctx, ctx.peers, from, frame);
+  passOn(ctx, ctx.told, from, frame);
+  share(ctx, from, frame);
 }
 
 /** A msg server is gone, perhaps with messages that it had stored and not yet published. */
 export function msgServerGone(ctx: RouteContext, sinceMs: number): void {
-  for (const peer of ctx.peers) if (peer.role === 'msg') peer.tell(cluster.disturbed, { sinceMs });
+  missed(ctx, sinceMs);
+  ctx.backplane?.say(encodeFrame(cluster.disturbed, 0, { sinceMs }));
+}
+
+/** What other route servers have said since then may not have come: our own msg servers look for it. */
+export function missed(ctx: RouteContext, sinceMs: number): void {
+  for (const peer of ctx.told) peer.tell(cluster.disturbed, { sinceMs });
 }
