@@ -25,6 +25,10 @@ export function isGroupType(msgType: IM.BaseDefine.MsgType): boolean {
   return msgType === MsgType.MSG_TYPE_GROUP_TEXT || msgType === MsgType.MSG_TYPE_GROUP_AUDIO;
 }
 
+export function isVoice(msgType: number): boolean {
+  return msgType === MsgType.MSG_TYPE_SINGLE_AUDIO || msgType === MsgType.MSG_TYPE_GROUP_AUDIO;
+}
+
 export function conversationOfDraft({ fromUserId, toSessionId, msgType }: Omit<Draft, 'msgData' | 'sendId'>): bigint {
   return isGroupType(msgType) ? groupConversation(toSessionId) : singleConversation(fromUserId, toSessionId);
 }

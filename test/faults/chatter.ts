@@ -9,6 +9,7 @@ import type { HistoryChecker, Kept, Position } from '../support/history-checker.
 import type { Random } from './random.js';
 
 const { SESSION_TYPE_SINGLE, SESSION_TYPE_GROUP } = IM.BaseDefine.SessionType;
+const { MSG_TYPE_SINGLE_AUDIO, MSG_TYPE_GROUP_AUDIO } = IM.BaseDefine.MsgType;
 
 /** Messages without an ack that one talks on over, in one conversation. */
 const WINDOW = 8;
@@ -18,6 +19,10 @@ const RETRY_MS = 100;
 const ACK_MS_MAX = 15_000;
 /** Any other question is asked anew instead. */
 const ASK_MS_MAX = 4_000;
+/** Of so many messages one is spoken: its text is the sound, repeated, so that it is as long as a sound. */
+const VOICE_EVERY = 4;
+const SOUND_REPEATS_MAX = 100;
+const SECONDS = Buffer.from([0, 0, 0, 1]);
 const PAGE = 50;
 const PAGE_MAX = 200;
 
@@ -58,6 +63,8 @@ export interface Company {
 interface Message {
   readonly text: string;
   readonly sendId: Buffer;
+  /** What is sent in place of the text: a voice message. */
+  readonly voice: Buffer | undefined;
 }
 
 /**
@@ -153,7 +160,9 @@ export class Chatter {
     await this.#doing;
   }
 
-  #told({ sessionType, sessionId, text = '', msgId }: ChatMessage): void {
+  #told(message: ChatMessage): void {
+    const { sessionType, sessionId, msgId } = message;
+    const text = textOf(message);
     const name = this.nameOf({ type: sessionType, id: sessionId });
     this.#company.checker.deliver(name, this.connection, text, msgId);
     this.#company.tally.delivered++;
@@ -310,7 +319,9 @@ class Stream {
     const { checker, tally } = this.#chatter.company;
     while (!this.#chatter.quiet && this.#client?.isClosed === false && this.#open.size + this.#pausing < WINDOW) {
       const text = `${this.#name}: ${this.#chatter.name} ${++this.#count} @${Math.round(performance.now())}`;
-      const message = { text, sendId: randomBytes(16) };
+      const repeats = 1 + this.#chatter.company.random.below(SOUND_REPEATS_MAX);
+      const voice = this.#count % VOICE_EVERY === 0 ? voiceOf(text, repeats) : undefined;
+      const message = { text, sendId: randomBytes(16), voice };
       this.#open.add(message);
       tally.sent++;
       const { capable, name, connection } = this.#chatter;
@@ -322,10 +333,16 @@ class Stream {
   async #send(client: Client, message: Message): Promise<void> {
     const { checker, tally, pauseMs } = this.#chatter.company;
     const { type, id } = this.place;
-    const { text, sendId } = message;
+    const { text, sendId, voice } = message;
     const options = { timeoutMs: ACK_MS_MAX, ...(this.#chatter.capable ? { sendId } : {}) };
     try {
-      const saying = type === SESSION_TYPE_SINGLE ? client.say(id, text, options) : client.sayGroup(id, text, options);
+      const isSingle = type === SESSION_TYPE_SINGLE;
+      const saying =
+        voice !== undefined
+          ? client.sendData(id, isSingle ? MSG_TYPE_SINGLE_AUDIO : MSG_TYPE_GROUP_AUDIO, voice, options)
+          : isSingle
+            ? client.say(id, text, options)
+            : client.sayGroup(id, text, options);
       const { msgId, duplicate } = await saying;
       checker.ack(this.#name, text, msgId);
       tally.acked++;
@@ -368,8 +385,20 @@ async function historyOf(client: Client, { type, id }: Place): Promise<Kept[]> {
   return all;
 }
 
-function keptOf({ msgId, fromUserId, text = '' }: ChatMessage): Kept {
-  return { msgId, sender: fromUserId, text };
+function keptOf(message: ChatMessage): Kept {
+  return { msgId: message.msgId, sender: message.fromUserId, text: textOf(message) };
+}
+
+function voiceOf(text: string, repeats: number): Buffer {
+  return Buffer.concat([SECONDS, Buffer.from(`${text}\n`.repeat(repeats))]);
+}
+
+/** What was said, also aloud. A sound that is not as it was sent is no text of anybody's. */
+function textOf({ text, data }: ChatMessage): string {
+  if (text !== undefined) return text;
+  const sound = Buffer.from(data).subarray(SECONDS.length).toString();
+  const said = sound.slice(0, sound.indexOf('\n'));
+  return sound === `${said}\n`.repeat(sound.length / (said.length + 1)) ? said : `not as it was sent: ${sound}`;
 }
 
 /** Only conversations with something unread are named. */

@@ -40,7 +40,7 @@ import { startProcesses } from '../support/processes.js';
 import { runTool, startTool } from '../support/tool.js';
 
 const { SESSION_TYPE_SINGLE } = IM.BaseDefine.SessionType;
-const { MSG_TYPE_SINGLE_TEXT } = IM.BaseDefine.MsgType;
+const { MSG_TYPE_SINGLE_TEXT, MSG_TYPE_SINGLE_AUDIO } = IM.BaseDefine.MsgType;
 const TEXT = 'the quick brown fox';
 const MANY = 200_000;
 
@@ -72,8 +72,14 @@ function restoreOptions(databaseUrl: string, masterKeys: MasterKeyring): Restore
   return { databaseUrl, shards: [], again: false, masterKeys, progress: quiet, signal };
 }
 
-async function store(storage: Storage, id: bigint, senderId: number, body: Buffer): Promise<Said> {
-  const draft = { conversationId: id, senderId, msgType: MSG_TYPE_SINGLE_TEXT, body, sendId: randomBytes(16) };
+async function store(
+  storage: Storage,
+  id: bigint,
+  senderId: number,
+  body: Buffer,
+  msgType: number = MSG_TYPE_SINGLE_TEXT,
+): Promise<Said> {
+  const draft = { conversationId: id, senderId, msgType, body, sendId: randomBytes(16) };
   const { msgId } = await storage.append.store(draft);
   return { id, msgId, body };
 }
@@ -186,8 +192,10 @@ t.test('a cluster that chats', async (t) => {
       talk((text) => alice.sayGroup(1, text), groupConversation(1)),
       talk((text) => carol.say(1, text), singleConversation(1, 3)),
     ];
-    // Bodies that fill several chunks.
+    // Bodies that fill several chunks, and sounds that do.
     for (let n = 0; n < 12; n++) await store(cluster.storage, singleConversation(2, 4), 2, randomBytes(100_000));
+    for (let n = 0; n < 3; n++)
+      await store(cluster.storage, singleConversation(2, 4), 2, randomBytes(100_000), MSG_TYPE_SINGLE_AUDIO);
     await until(() => acked.length > 100, 'people to be chatting');
     const before = acked.length;
     const made = await runTool('backup', [backup, '--database', cluster.databaseUrl, '--master-key-file', masterKey]);
@@ -423,7 +431,8 @@ t.test('two shards, new conversations all the while: onto one, onto three, and o
       if (!chatting) return;
       const id = a === b ? groupConversation(group) : singleConversation(a, b);
       const senderId = a === b ? 1 : a;
-      said.push(await store(storage, id, senderId, encryptText(`from ${a} to ${b}`)));
+      const msgType = b % 3 === 0 ? MSG_TYPE_SINGLE_AUDIO : MSG_TYPE_SINGLE_TEXT;
+      said.push(await store(storage, id, senderId, encryptText(`from ${a} to ${b}`), msgType));
       if (a === b) await storage.groups.leave(group, [3]);
       if (a === b) await storage.groups.join(group, [3], await storage.messages.head(id));
       if (b % 5 === 0) await storage.conversations.hide(a, id);

@@ -21,13 +21,15 @@ import { addPeople, freshDatabase, type Storage, testLog, testStorage, until } f
 import { testPostgres } from '../support/postgres.js';
 import { runTool } from '../support/tool.js';
 
-const { MSG_TYPE_SINGLE_TEXT } = IM.BaseDefine.MsgType;
+const { MSG_TYPE_SINGLE_TEXT, MSG_TYPE_SINGLE_AUDIO } = IM.BaseDefine.MsgType;
 /** So many that their conversations, one for each two of them, are more than fit on a page. */
 const PEOPLE = 46;
 /** A bucket that nothing of them is in. */
 const EMPTY_BUCKET = 64;
 const ALICE_BOB = singleConversation(1, 2);
 const ALICE_CAROL = singleConversation(1, 3);
+/** With voice messages. */
+const BOB_CAROL = singleConversation(2, 3);
 const GROUP = groupConversation(1);
 
 const postgres = await testPostgres(t);
@@ -66,17 +68,18 @@ async function aPlace(
   );
   await Promise.all(pairs.filter(([a, b]) => a < b).map(([a, b]) => say(storage, singleConversation(a, b), a)));
   for (let n = 0; n < 6; n++) for (const id of [ALICE_BOB, GROUP]) await say(storage, id, 1 + (n % 2));
+  for (let n = 0; n < 3; n++) await say(storage, BOB_CAROL, 2, MSG_TYPE_SINGLE_AUDIO);
   await storage.conversations.markRead(3, GROUP, 4);
   await storage.conversations.hide(2, ALICE_BOB);
   return { url, key, client, storage };
 }
 
-function say(storage: Storage, conversationId: bigint, senderId: number) {
+function say(storage: Storage, conversationId: bigint, senderId: number, msgType: number = MSG_TYPE_SINGLE_TEXT) {
   const body = randomBytes(40);
   return storage.append.store({
     conversationId,
     senderId,
-    msgType: MSG_TYPE_SINGLE_TEXT,
+    msgType,
     body,
     sendId: randomBytes(16),
   });
@@ -280,6 +283,35 @@ const damages: Record<string, Damage> = {
     says: /message 2 of group 1/,
     open: 1,
   },
+  'a voice message without its sound': {
+    plant: `delete from shard.attachment where ${messagesOf(BOB_CAROL)} and msg_id = 3`,
+    expected: { 'no-attachment': 1 },
+    says: /shard-1: message 3 of users 2 and 3/,
+    open: 1,
+  },
+  'sound of a message that is gone': {
+    plant: `insert into shard.attachment select bucket, conversation_id, 99, sealed from shard.attachment where ${messagesOf(BOB_CAROL)} and msg_id = 3`,
+    expected: { 'orphan-attachment': 1 },
+    says: /shard-1: message 99 of users 2 and 3/,
+  },
+  'a voice message that hides its sound': {
+    plant: `update shard.message set attached = false where ${messagesOf(BOB_CAROL)} and msg_id = 3`,
+    expected: { 'orphan-attachment': 1, body: 1 },
+    says: /message 3 of users 2 and 3/,
+    open: 1,
+  },
+  'a changed sound': {
+    plant: `update shard.attachment set sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) where ${messagesOf(BOB_CAROL)} and msg_id = 3`,
+    expected: { body: 1 },
+    says: /message 3 of users 2 and 3 of user 2 does not open/,
+    open: 1,
+  },
+  'a changed newest sound, with a sample': {
+    plant: `update shard.attachment set sealed = substring(sealed for 40) where ${messagesOf(BOB_CAROL)} and msg_id = 4`,
+    expected: { body: 1 },
+    says: /message 4 of users 2 and 3/,
+    open: 0.001,
+  },
   'another sender': {
     plant: `update shard.message set sender_id = 3 where ${messagesOf(GROUP)} and msg_id = 2`,
     expected: { body: 1 },
@@ -311,7 +343,7 @@ const damages: Record<string, Damage> = {
   },
 };
 
-const SHARD_TABLES = ['bucket', 'conversation', 'message', 'group_read', 'user_conversation', 'outbox'];
+const SHARD_TABLES = ['bucket', 'conversation', 'message', 'attachment', 'group_read', 'user_conversation', 'outbox'];
 
 t.test('every kind of damage is found, and named', async (t) => {
   const place = await aPlace(t, PEOPLE);
@@ -319,7 +351,7 @@ t.test('every kind of damage is found, and named', async (t) => {
   const sound = await check(place, { open: 1 });
   t.match(sound, { whole: true, findings: [], conversations: (PEOPLE * (PEOPLE - 1)) / 2 + 1 });
   t.equal(sound.opened, sound.messages, 'every body was opened');
-  t.match(reportText(sound), /^whole: 1,036 conversations, 1,047 messages, 1,047 opened$/);
+  t.match(reportText(sound), /^whole: 1,036 conversations, 1,050 messages, 1,050 opened$/);
   await client.query('create schema saved');
   for (const table of SHARD_TABLES) await client.query(`create table saved.${table} as table shard.${table}`);
   const seen = new Set<string>(['misplaced-bucket']); // in the next test
@@ -430,7 +462,7 @@ t.test('the tool: exit codes, reports, digests', async (t) => {
   const whole = await runTool('fsck', [...target, '--open', '--digest']);
   t.equal(whole.code, 0, whole.stderr);
   t.match(whole.stdout, /^bucket {3}0 {2}shard-1 {2}messages [0-9a-f]{64} \(0\) {2}state [0-9a-f]{64}$/m);
-  t.match(whole.stdout, /^whole: 7 conversations, 18 messages, 18 opened$/m);
+  t.match(whole.stdout, /^whole: 7 conversations, 21 messages, 21 opened$/m);
 
   const digests = async () => (await check(place, { digest: true })).digests!;
   const before = await digests();

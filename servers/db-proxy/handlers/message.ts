@@ -1,3 +1,4 @@
+import { isVoice } from '../../../common/chat/message.js';
 import { seconds } from '../../../common/clock.js';
 import {
   groupConversation,
@@ -20,7 +21,7 @@ import type { DbProxyContext } from '../context.js';
 import type { Message } from '../storage/messages.js';
 import { sessionOf } from './buddy.js';
 
-const { SessionType, MsgType } = IM.BaseDefine;
+const { SessionType } = IM.BaseDefine;
 
 const SEND_ID_SIZE = 16;
 /** What a voice message looks like where only text fits: "[voice]", as all clients show it. */
@@ -159,8 +160,7 @@ export function conversationOf(userId: number, type: number, sessionId: number):
 
 /** What a conversation shows in a list of so many: a long text is cut, so that the list fits into one frame. */
 export function preview(last: Message, listed: number): Buffer {
-  if (last.msgType === MsgType.MSG_TYPE_SINGLE_AUDIO || last.msgType === MsgType.MSG_TYPE_GROUP_AUDIO)
-    return VOICE_PREVIEW;
+  if (isVoice(last.msgType)) return VOICE_PREVIEW;
   const sizeMax = Math.min(PREVIEW_SIZE_MAX, Math.floor(PAGE_BYTES_MAX / listed));
   if (last.body.length <= sizeMax) return last.body;
   // A UTF-16 unit has at most 3 bytes, which are 4 in base64.

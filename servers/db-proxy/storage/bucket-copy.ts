@@ -11,9 +11,9 @@ import { type BucketTable, columnsOf, digestOf, keyParameters } from './bucket-t
  * made by a transaction that the earlier snapshot did not show as finished. A row that is gone shows in the number of
  * rows, and only then the keys of both sides are compared.
  *
- * Messages are too many to be looked through again: `shard.message` grows at the end of each conversation, in the
- * transaction that moves the head of that conversation, and retention takes away its beginning. So the conversations
- * that have changed say where to look. Whatever else touches a message (sealing it anew) takes the bucket's advisory
+ * Messages are too many to be looked through again, and what is attached to them is too large: `shard.message` and
+ * `shard.attachment` grow at the end of each conversation, in the transaction that moves the head of that conversation,
+ * and retention takes away its beginning. So the conversations that have changed say where to look. Whatever else touches a message (sealing it anew) takes the bucket's advisory
  * lock in meta, which the mover holds.
  *
  * Each round compares digests of what it copied, computed by either database over its own rows: the first one over all
@@ -37,6 +37,8 @@ export class DigestError extends Error {
 export type Told = (rows: number, bytes: number) => void;
 
 const MESSAGES = 'shard."message"';
+/** What is only added behind the head of a conversation, and only taken away from its beginning. */
+const GROWING = [MESSAGES, 'shard."attachment"'];
 const CONVERSATIONS = 'shard."conversation"';
 const XIDS = 2n ** 32n;
 const DELETE_ROWS = 5_000;
@@ -78,7 +80,7 @@ export class BucketCopy {
   /** What changed since the snapshot of the round before. @throws DigestError */
   next(since: bigint): Promise<Round> {
     return this.#round(async () => {
-      const others = this.#tables.filter((table) => table.name !== MESSAGES);
+      const others = this.#tables.filter((table) => !GROWING.includes(table.name));
       const changes = await this.#changes(others, since);
       let bytes = 0;
       let rows = 0;
@@ -90,9 +92,9 @@ export class BucketCopy {
       }
       await this.#compareChanges(others, changes);
       if (changes.get(CONVERSATIONS)!.changed > 0) {
-        const messages = await this.#nextMessages(since);
-        rows += messages.rows;
-        bytes += messages.bytes;
+        const grown = await this.#nextMessages(since);
+        rows += grown.rows;
+        bytes += grown.bytes;
       }
       return { rows, bytes };
     });
@@ -224,33 +226,41 @@ export class BucketCopy {
       throw new DigestError(`${plain(table)} has ${left} rows at the source and ${rows[0]!.rows} at the target`);
   }
 
-  /** Messages above what the target has, in the conversations that have changed; and those that retention took. */
+  /**
+   * Messages above what the target has, in the conversations that have changed, with what is attached to them; and those
+   * that retention took.
+   */
   async #nextMessages(since: bigint): Promise<{ rows: number; bytes: number }> {
-    const table = this.#tables.find((each) => each.name === MESSAGES)!;
+    const growing = this.#tables.filter((table) => GROWING.includes(table.name));
     const bucket = this.#bucket;
     const source = await this.#source.query<{ id: bigint; first: number }>(
       `select c.id, c.first_kept as first from ${CONVERSATIONS} c where c.bucket = ${bucket} and ${changed('c', since)}`,
     );
     const ids = `'{${source.rows.map((row) => row.id).join(',')}}'::bigint[]`;
     const firsts = `'{${source.rows.map((row) => row.first).join(',')}}'::int[]`;
-    await this.#target.query(
-      `delete from ${MESSAGES} m using unnest(${ids}, ${firsts}) as w (id, first)
-        where m.bucket = ${bucket} and m.conversation_id = w.id and m.msg_id < w.first`,
-    );
+    for (const table of growing)
+      await this.#target.query(
+        `delete from ${table.name} t using unnest(${ids}, ${firsts}) as w (id, first)
+          where t.bucket = ${bucket} and t.conversation_id = w.id and t.msg_id < w.first`,
+      );
     const target = await this.#target.query<{ heads: string }>(
       `select '{' || string_agg(coalesce((select max(m.msg_id) from ${MESSAGES} m where m.bucket = ${bucket} and m.conversation_id = w.id), 0)::text,
                 ',' order by place) || '}' as heads from unnest(${ids}) with ordinality as w (id, place)`,
     );
-    const added = `unnest(${ids}, '${target.rows[0]!.heads}'::int[]) as w (id, head)
-      join ${MESSAGES} t on t.bucket = ${bucket} and t.conversation_id = w.id and t.msg_id > w.head`;
-    const bytes = await this.#copy(
-      `select ${columnsOf(table, 't')} from ${added}`,
-      `${MESSAGES} (${table.columns.join(', ')})`,
-    );
-    const sum = `select count(*)::int as rows, sum(${digestOf(table, 't')})::text as digest from ${added}`;
-    const [there, here] = await Promise.all([this.#source.query<Sum>(sum), this.#target.query<Sum>(sum)]);
-    compare(table, there.rows[0]!, here.rows[0]!);
-    return { rows: here.rows[0]!.rows, bytes };
+    const grown = { rows: 0, bytes: 0 };
+    for (const table of growing) {
+      const added = `unnest(${ids}, '${target.rows[0]!.heads}'::int[]) as w (id, head)
+        join ${table.name} t on t.bucket = ${bucket} and t.conversation_id = w.id and t.msg_id > w.head`;
+      grown.bytes += await this.#copy(
+        `select ${columnsOf(table, 't')} from ${added}`,
+        `${table.name} (${table.columns.join(', ')})`,
+      );
+      const sum = `select count(*)::int as rows, sum(${digestOf(table, 't')})::text as digest from ${added}`;
+      const [there, here] = await Promise.all([this.#source.query<Sum>(sum), this.#target.query<Sum>(sum)]);
+      compare(table, there.rows[0]!, here.rows[0]!);
+      grown.rows += here.rows[0]!.rows;
+    }
+    return grown;
   }
 }
 

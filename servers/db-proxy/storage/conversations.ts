@@ -6,8 +6,9 @@ import {
   userBucketOf,
   usersOf,
 } from '../../../common/conversation.js';
+import { ATTACHMENT } from './attachments.js';
 import type { Groups } from './groups.js';
-import type { Message, MessageRow, Messages } from './messages.js';
+import { type Message, type MessageRow, type Messages, ROW, WHOLE, type WholeRow } from './messages.js';
 import { distinct, type Shard, type Shards } from './shards.js';
 import { HOUR_MS, hourOf, type UserLists } from './user-lists.js';
 
@@ -25,7 +26,7 @@ export interface MyConversation {
   readonly unread: number;
   /** Not on his list: removed, or a group that he is not in any more. */
   readonly removed: boolean;
-  /** Undefined when he may not see it. */
+  /** Undefined when he may not see it. In listings a voice message is without its sound. */
   readonly last: Message | undefined;
 }
 
@@ -69,7 +70,7 @@ interface Entry {
   readonly member: boolean;
 }
 
-type HeadRow = MessageRow & {
+type HeadRow = WholeRow & {
   readonly id: bigint;
   readonly head: number;
   readonly head_time_ms: bigint;
@@ -83,6 +84,16 @@ const NEWER_THAN = 'c.head > w.hidden_to and c.head_time_ms > $5';
 const UNREAD = 'c.head > w.hidden_to and c.head > r.read_id + $5';
 const ALL = '$5::bigint is not null';
 const NO_LIMIT = 2 ** 31 - 1;
+
+/** Which of a user's conversations are wanted. */
+interface HeadsWanted {
+  readonly condition: string;
+  /** What the condition compares with. */
+  readonly value: number;
+  readonly limit: number;
+  /** The newest messages with all that lies beside them. */
+  readonly whole: boolean;
+}
 
 /** What users have of conversations: their lists, read positions, unread counts. Unread is computed, never counted up. */
 export class Conversations {
@@ -100,13 +111,15 @@ export class Conversations {
 
   /** With messages newer than `afterMs`, newest first, at most `limit`. */
   async recent(userId: number, afterMs: number, limit: number): Promise<Listing[]> {
-    const found = await this.#heads(userId, await this.#entries(userId), NEWER_THAN, afterMs, limit);
+    const wanted = { condition: NEWER_THAN, value: afterMs, limit, whole: false };
+    const found = await this.#heads(userId, await this.#entries(userId), wanted);
     return found.filter(isListing).sort(newestFirst).slice(0, limit);
   }
 
   /** Those with unread messages; what retention has removed is not unread. */
   async unread(userId: number): Promise<Listing[]> {
-    const found = await this.#heads(userId, await this.#entries(userId), UNREAD, 0, NO_LIMIT);
+    const wanted = { condition: UNREAD, value: 0, limit: NO_LIMIT, whole: false };
+    const found = await this.#heads(userId, await this.#entries(userId), wanted);
     return found.filter(isListing).sort(newestFirst);
   }
 
@@ -132,13 +145,11 @@ export class Conversations {
     };
     const onPage = page.map((row) => entry(row.conversation_id, row.hidden_to));
     const [conversations, groupsToo] = await Promise.all([
-      this.#heads(userId, onPage, ALL, 0, NO_LIMIT),
+      this.#heads(userId, onPage, { condition: ALL, value: 0, limit: NO_LIMIT, whole: true }),
       this.#heads(
         userId,
         others.map((id) => entry(id, 0)),
-        NEWER_THAN,
-        from.hour * HOUR_MS - 1,
-        NO_LIMIT,
+        { condition: NEWER_THAN, value: from.hour * HOUR_MS - 1, limit: NO_LIMIT, whole: true },
       ),
     ]);
     const last = page.at(-1);
@@ -204,15 +215,16 @@ export class Conversations {
     sinceMs: number,
     after: Place,
     limit: number,
-  ): Promise<MessageRow[]> {
-    const { rows } = await shard.pool.query<MessageRow>({
+  ): Promise<WholeRow[]> {
+    const { rows } = await shard.pool.query<WholeRow>({
       name: 'stored-since',
-      text: `select m.conversation_id, m.msg_id, m.sender_id, m.msg_type, m.create_time_ms, m.key_id, m.sealed
+      text: `select ${WHOLE}
                from unnest($1::smallint[], $2::bigint[]) as w (bucket, id)
                join shard.conversation c on c.bucket = w.bucket and c.id = w.id and c.head_time_ms >= $3
                cross join lateral (select * from shard.message
                  where bucket = c.bucket and conversation_id = c.id and create_time_ms >= $3
                    and msg_id > case when c.id = $6 then $7::int else c.head - ${LOOKED_BACK_MAX} end) m
+               ${ATTACHMENT}
               where shard.readable($5::smallint[]) and c.id >= $6 order by m.conversation_id, m.msg_id limit $4`,
       values: [
         ids.map(bucketOf),
@@ -283,16 +295,10 @@ export class Conversations {
   }
 
   /** Those of the entries that satisfy the condition, the newest `limit` of each shard. */
-  #heads(
-    userId: number,
-    entries: readonly Entry[],
-    condition: string,
-    value: number,
-    limit: number,
-  ): Promise<MyConversation[]> {
+  #heads(userId: number, entries: readonly Entry[], wanted: HeadsWanted): Promise<MyConversation[]> {
     return this.#shards.settled(async () => {
       const parts = [...this.#shards.split(entries, (entry) => bucketOf(entry.id))];
-      const found = parts.map(([shard, part]) => this.#headsOn(shard, userId, part, condition, value, limit));
+      const found = parts.map(([shard, part]) => this.#headsOn(shard, userId, part, wanted));
       return (await Promise.all(found)).flat();
     });
   }
@@ -301,14 +307,12 @@ export class Conversations {
     shard: Shard,
     userId: number,
     entries: readonly Entry[],
-    condition: string,
-    value: number,
-    limit: number,
+    { condition, value, limit, whole }: HeadsWanted,
   ): Promise<MyConversation[]> {
     const { rows } = await shard.pool.query<HeadRow>({
-      name: `heads ${condition}`,
-      text: `select h.*, m.msg_id, m.sender_id, m.msg_type, m.create_time_ms, m.key_id, m.sealed
-               from (select c.bucket, c.id, c.id as conversation_id, c.head, c.head_time_ms, w.hidden_to, r.read_id, r.peer_read_id
+      name: `heads ${condition}${whole ? ', whole' : ''}`,
+      text: `select h.*, ${whole ? WHOLE : ROW}
+               from (select c.bucket, c.id, c.head, c.head_time_ms, w.hidden_to, r.read_id, r.peer_read_id
                        from unnest($1::smallint[], $2::bigint[], $3::int[], $4::int[]) as w (bucket, id, hidden_to, read_from)
                        join shard.conversation c on c.bucket = w.bucket and c.id = w.id
                        left join shard.group_read g on g.bucket = c.bucket and g.conversation_id = c.id and g.user_id = $6
@@ -319,7 +323,8 @@ export class Conversations {
                                    when c.id >> 32 = $6 then c.high_read else c.low_read end as peer_read_id) r
                       where shard.readable($7::smallint[]) and ${condition}
                       order by c.head_time_ms desc, c.head desc limit $8) h
-               left join shard.message m on m.bucket = h.bucket and m.conversation_id = h.id and m.msg_id = h.head`,
+               left join shard.message m on m.bucket = h.bucket and m.conversation_id = h.id and m.msg_id = h.head
+               ${whole ? ATTACHMENT : ''}`,
       values: [
         entries.map((e) => bucketOf(e.id)),
         entries.map((e) => String(e.id)),
@@ -333,11 +338,12 @@ export class Conversations {
     });
     await this.#messages.ready(rows);
     const members = new Map(entries.map((entry) => [entry.id, entry.member]));
-    return rows.map((row) => this.#mine(row, members.get(row.id) === true));
+    return rows.map((row) => this.#mine(row, members.get(row.id) === true, whole));
   }
 
-  #mine(row: HeadRow, member: boolean): MyConversation {
+  #mine(row: HeadRow, member: boolean, whole: boolean): MyConversation {
     const removed = !member || row.head <= row.hidden_to;
+    const last = () => (whole ? this.#messages.opened(row) : this.#messages.openedForList(row));
     return {
       id: row.id,
       head: member ? row.head : 0,
@@ -346,7 +352,7 @@ export class Conversations {
       peerRead: row.peer_read_id,
       unread: removed ? 0 : Math.max(0, row.head - row.read_id),
       removed,
-      last: removed || row.msg_id === null ? undefined : this.#messages.opened(row),
+      last: removed || row.msg_id === null ? undefined : last(),
     };
   }
 

@@ -61,6 +61,7 @@ export class DataKeys {
   #seenVersion = 0n;
   #problem = '';
   #lacking = false;
+  #attaching = false;
   #sealing: { readonly untilMs: number; readonly untilWallMs: number } | undefined;
 
   private constructor(meta: Queryable, ring: MasterKeyring) {
@@ -149,16 +150,6 @@ export class DataKeys {
     }
   }
 
-  /** Whether a stored body is this one. One that cannot be opened any more is taken for it. */
-  holds(keyId: number, bound: Bound, sealed: Buffer, body: Buffer): boolean {
-    try {
-      return this.open(keyId, bound, sealed).equals(body);
-    } catch (error) {
-      if (error instanceof UnopenableError) return true;
-      throw error;
-    }
-  }
-
   /**
    * To be awaited before rows are opened: fetches the keys that are not known yet, because another db-proxy has just
    * begun an epoch. One reading at a time for all who ask; what is not there is not looked for again for a while. A
@@ -195,6 +186,15 @@ export class DataKeys {
   /** Sealing is allowed for so long. Never called: for ever, as for tools, which hold the bucket they work on. */
   allowSealing(ms: number, sinceMs: number): void {
     this.#sealing = { untilMs: sinceMs + ms, untilWallMs: Date.now() - (performance.now() - sinceMs) + ms };
+  }
+
+  /** Whether messages may be sealed in parts: everybody who reads them can. */
+  get attaching(): boolean {
+    return this.#attaching;
+  }
+
+  allowAttaching(): void {
+    this.#attaching = true;
   }
 
   /** Everything that seals or opens in another thread: data keys by id. Destroyed ones are missing. */

@@ -12,6 +12,7 @@ import {
   usersOf,
 } from '../../../common/conversation.js';
 import { BUCKETS } from '../../../common/limits.js';
+import { ATTACHMENT, openMessage, type SealedWhole } from './attachments.js';
 import { DataKeys, UnopenableError } from './data-keys.js';
 import type { MasterKeyring } from './master-key.js';
 import { shardByBucket } from './placement.js';
@@ -48,6 +49,8 @@ export const FINDINGS = {
   'orphan-effect': 'effects to be done for messages that never were',
   'send-id-index': 'nothing keeps a send_id from being used twice',
   'send-id-twice': 'messages of one sender with the same send_id',
+  'no-attachment': 'a voice message without its sound',
+  'orphan-attachment': 'sound of voice messages that are not there, or hold it themselves',
   'data-key': 'a data key that is missing, or of another bucket',
   body: 'a message that does not open with its data key',
   sequence: 'ids that would be given twice',
@@ -77,7 +80,10 @@ export interface BucketDigest {
   readonly bucket: number;
   readonly shard: string;
   readonly messages: number;
-  /** SHA-256, hex: equal for equal rows, wherever they are. Messages never change, the rest does as people read. */
+  /**
+   * SHA-256, hex: equal for equal rows, wherever they are; of messages and what is attached to them. They never change,
+   * the rest does as people read.
+   */
   readonly messageDigest: string;
   /** Of heads, read positions and lists. */
   readonly stateDigest: string;
@@ -106,6 +112,9 @@ const PAGE = 1_000;
 const BODIES_PAGE_BYTES = 8 * 1024 * 1024;
 const BODIES_PAGE_MIN = 20;
 const KEPT_PER_KIND = 100;
+/** For SQL: a BodyRow. */
+const BODY =
+  'm.bucket, m.conversation_id, m.msg_id, m.sender_id, m.key_id, m.sealed, m.attached, a.sealed as attachment';
 const FIRST_BUCKET = -(2 ** 15);
 const FIRST_ID = String(-(2n ** 63n));
 
@@ -132,13 +141,11 @@ interface ConversationRow {
   readonly high: number | null;
 }
 
-interface BodyRow {
+interface BodyRow extends SealedWhole {
   readonly bucket: number;
   readonly conversation_id: bigint;
   readonly msg_id: number;
   readonly sender_id: number;
-  readonly key_id: number;
-  readonly sealed: Buffer;
 }
 
 interface ListRow {
@@ -293,6 +300,7 @@ class Fsck {
     await this.#checkSendIds(shard);
     await this.#checkConversations(shard);
     await this.#checkOrphanMessages(shard);
+    await this.#checkAttachments(shard);
     await this.#checkReads(shard);
     await this.#checkLists(shard);
     await this.#checkEffects(shard);
@@ -468,6 +476,28 @@ class Fsck {
     }
   }
 
+  /** Two walks through one table each, so that every hit is of one moment. Half copies of a bucket on its way do not count. */
+  async #checkAttachments({ client, name, buckets }: ShardClient): Promise<void> {
+    const { rows: without } = await client.query<{ conversation_id: bigint; msg_id: number }>(
+      `select m.conversation_id, m.msg_id from shard.message m
+        where m.attached and m.bucket = any ($1::smallint[]) and not exists (select from shard.attachment a
+          where a.bucket = m.bucket and a.conversation_id = m.conversation_id and a.msg_id = m.msg_id)
+        limit ${KEPT_PER_KIND}`,
+      [[...buckets]],
+    );
+    for (const row of without)
+      this.#found('no-attachment', name, `message ${row.msg_id} of ${named(row.conversation_id)}`);
+    const { rows: orphans } = await client.query<{ conversation_id: bigint; msg_id: number }>(
+      `select a.conversation_id, a.msg_id from shard.attachment a
+        where a.bucket = any ($1::smallint[]) and not exists (select from shard.message m
+          where m.attached and m.bucket = a.bucket and m.conversation_id = a.conversation_id and m.msg_id = a.msg_id)
+        limit ${KEPT_PER_KIND}`,
+      [[...buckets]],
+    );
+    for (const row of orphans)
+      this.#found('orphan-attachment', name, `message ${row.msg_id} of ${named(row.conversation_id)}`);
+  }
+
   async #checkReads(shard: ShardClient): Promise<void> {
     const moving = this.#moving(shard);
     let seen = 0;
@@ -564,8 +594,8 @@ class Fsck {
     for (let after: readonly [number, string, number] = [FIRST_BUCKET, FIRST_ID, 0]; ; ) {
       const { rows } = await shard.client.query<BodyRow>({
         name: 'fsck-bodies',
-        text: `select bucket, conversation_id, msg_id, sender_id, key_id, sealed from shard.message
-                where (bucket, conversation_id, msg_id) > ($1, $2, $3) order by bucket, conversation_id, msg_id limit $4`,
+        text: `select ${BODY} from shard.message m ${ATTACHMENT}
+                where (m.bucket, m.conversation_id, m.msg_id) > ($1, $2, $3) order by m.bucket, m.conversation_id, m.msg_id limit $4`,
         values: [...after, limit],
       });
       const last = rows.at(-1);
@@ -575,7 +605,8 @@ class Fsck {
       seen += rows.length;
       this.#options.hear(`${shard.name} bodies`, seen);
       // As many as fit into memory if they go on like these.
-      const average = rows.reduce((sum, row) => sum + row.sealed.length + 100, 0) / rows.length;
+      const sizeOf = (row: BodyRow) => row.sealed.length + (row.attachment?.length ?? 0) + 100;
+      const average = rows.reduce((sum, row) => sum + sizeOf(row), 0) / rows.length;
       limit = Math.max(BODIES_PAGE_MIN, Math.min(PAGE, Math.floor(BODIES_PAGE_BYTES / average)));
     }
   }
@@ -586,9 +617,8 @@ class Fsck {
       const part = picked.slice(from, from + BODIES_PAGE_MIN);
       const { rows } = await shard.client.query<BodyRow>({
         name: 'fsck-sample',
-        text: `select m.bucket, m.conversation_id, m.msg_id, m.sender_id, m.key_id, m.sealed
-                 from unnest($1::smallint[], $2::bigint[], $3::int[]) as w (bucket, id, msg_id)
-                 join shard.message m on m.bucket = w.bucket and m.conversation_id = w.id and m.msg_id = w.msg_id`,
+        text: `select ${BODY} from unnest($1::smallint[], $2::bigint[], $3::int[]) as w (bucket, id, msg_id)
+                 join shard.message m on m.bucket = w.bucket and m.conversation_id = w.id and m.msg_id = w.msg_id ${ATTACHMENT}`,
         values: [part.map((p) => p.row.bucket), part.map((p) => String(p.row.id)), part.map((p) => p.msgId)],
       });
       for (const row of rows) await this.#open(shard, row);
@@ -610,9 +640,10 @@ class Fsck {
       this.#destroyed++;
       return;
     }
+    if (row.attached && row.attachment === null) return; // found already
     try {
       const bound = { conversationId: row.conversation_id, msgId: row.msg_id, senderId: row.sender_id };
-      this.#keys!.open(row.key_id, bound, row.sealed);
+      openMessage(this.#keys!, bound, row);
       this.#opened++;
     } catch (error) {
       if (!(error instanceof UnopenableError)) throw error;
@@ -670,6 +701,7 @@ async function digestOf({ client, name }: ShardClient, bucket: number): Promise<
   await client.query('begin isolation level repeatable read read only');
   const messages = createHash('sha256');
   const count = await hashRows(client, messages, bucket, MESSAGE_ROWS);
+  await hashRows(client, messages, bucket, ATTACHMENT_ROWS);
   const state = createHash('sha256');
   for (const rows of STATE_ROWS) await hashRows(client, state, bucket, rows);
   await client.query('commit');
@@ -683,8 +715,13 @@ async function digestOf({ client, name }: ShardClient, bucket: number): Promise<
 }
 
 const MESSAGE_ROWS = {
-  columns: 'conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, send_id, sealed',
+  columns: 'conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, send_id, sealed, attached',
   from: 'shard.message',
+  order: 'conversation_id, msg_id',
+};
+const ATTACHMENT_ROWS = {
+  columns: 'conversation_id, msg_id, sealed',
+  from: 'shard.attachment',
   order: 'conversation_id, msg_id',
 };
 const STATE_ROWS = [

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { bucketOf, isGroupConversation, userBucketOf, usersOf } from '../../../common/conversation.js';
 import type { Logger } from '../../../common/log.js';
 import type { DbProxySettings } from '../settings.js';
+import { sealMessage } from './attachments.js';
 import { DataKeys, requireMasterKey } from './data-keys.js';
 import { isUnavailable, openPool } from './database.js';
 import { KeyWatch } from './key-watch.js';
@@ -337,17 +338,18 @@ export class ImportTarget {
   #insert(shard: Shard, slices: readonly Slice[]): Promise<pg.QueryResult> {
     const messages = slices.flatMap((slice) => slice.messages);
     const ids = slices.flatMap(({ id, messages: part }) => part.map(() => id));
-    const sealed = messages.map(({ msgId, senderId, body }, n) =>
-      this.#keys.seal(bucketOf(ids[n]!), { conversationId: ids[n]!, msgId, senderId }, body),
+    const sealed = messages.map(({ msgId, senderId, msgType, body }, n) =>
+      sealMessage(this.#keys, bucketOf(ids[n]!), { conversationId: ids[n]!, msgId, senderId }, msgType, body),
     );
     const pieces: Buffer[] = [];
     const starts: number[] = [];
     let at = 1; // substring counts from 1
     for (const [n, { sendId }] of messages.entries()) {
       assert.equal(sendId.length, SEND_ID_SIZE);
+      const { sealed: own, attachment = NOTHING } = sealed[n]!;
       starts.push(at);
-      pieces.push(sendId, sealed[n]!.sealed);
-      at += sendId.length + sealed[n]!.sealed.length;
+      pieces.push(sendId, own, attachment);
+      at += sendId.length + own.length + attachment.length;
     }
     return shard.pool.query({
       name: 'import-messages',
@@ -370,6 +372,7 @@ export class ImportTarget {
         `{${starts.join(',')}}`,
         Buffer.concat(pieces),
         column(sealed, (each) => each.sealed.length),
+        column(sealed, (each) => each.attachment?.length ?? 0),
       ],
     });
   }
@@ -676,6 +679,7 @@ interface Slice {
 }
 
 const SEND_ID_SIZE = 16;
+const NOTHING = Buffer.alloc(0);
 
 /** A new conversation is inserted, one that was begun is moved on, and only from where it is expected to be. */
 const INSERT = `
@@ -695,12 +699,17 @@ with fence as materialized (
 ), held as (
   select bucket, id from made union all select bucket, id from moved
 ), stored as (
-  insert into shard.message (bucket, conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, send_id, sealed)
+  insert into shard.message (bucket, conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, send_id, sealed, attached)
   select held.bucket, n.conversation_id, n.msg_id, n.sender_id, n.msg_type, n.time_ms, n.key_id,
-         substring($16::bytea from n.at for ${SEND_ID_SIZE}), substring($16::bytea from n.at + ${SEND_ID_SIZE} for n.size)
-    from unnest($9::bigint[], $10::int[], $11::int[], $12::smallint[], $13::bigint[], $14::int[], $15::int[], $17::int[])
-      as n (conversation_id, msg_id, sender_id, msg_type, time_ms, key_id, at, size)
+         substring($16::bytea from n.at for ${SEND_ID_SIZE}), substring($16::bytea from n.at + ${SEND_ID_SIZE} for n.size), n.also > 0
+    from unnest($9::bigint[], $10::int[], $11::int[], $12::smallint[], $13::bigint[], $14::int[], $15::int[], $17::int[], $18::int[])
+      as n (conversation_id, msg_id, sender_id, msg_type, time_ms, key_id, at, size, also)
     join held on held.id = n.conversation_id
+), attachments as (
+  insert into shard.attachment (bucket, conversation_id, msg_id, sealed)
+  select held.bucket, n.conversation_id, n.msg_id, substring($16::bytea from n.at + ${SEND_ID_SIZE} + n.size for n.also)
+    from unnest($9::bigint[], $10::int[], $15::int[], $17::int[], $18::int[]) as n (conversation_id, msg_id, at, size, also)
+    join held on held.id = n.conversation_id where n.also > 0
 )
 select id from held`;
 

@@ -17,6 +17,11 @@ import type { Queryable } from './tool-client.js';
  * way (`untilTakenUp`). A db-proxy that cannot reach meta stops storing when its leave has run out; it is cut off from
  * users and groups then anyway.
  *
+ * The row also says that this build finds attachments (attachments.ts). One of a build before does not, and no such
+ * build starts any more on the schema that has them: when none of the rows that count is without it, messages may be
+ * sealed in parts, and that stays so. A mover of a build before would leave attachments behind: a move that was begun
+ * before the schema had them, or just then, has to end first.
+ *
  * The row is written while the version is locked against change: a change either waits for it and then finds the row,
  * or comes first, and then the row's writer is told the new version.
  */
@@ -25,10 +30,14 @@ const REPORT_MS = 15_000;
 const HOLD_MS = 60_000;
 /** Clocks run at different speeds, and a statement is not sealed at the moment in which its leave is looked at. */
 const HOLD_MARGIN_MS = 10_000;
+/** A row that was not written anew for so long is of nobody who seals. */
+const COUNTS_MS = HOLD_MS + HOLD_MARGIN_MS;
 /** From the sealing of a message to its commit: nothing is awaited in between but the statement itself. */
 const FLIGHT_MS = STATEMENT_MS_MAX + 2_000;
 /** Longer than any holder that died without a word counts. */
 const TAKEN_UP_MS_MAX = 2 * HOLD_MS;
+/** The migration of meta that came with attachments. */
+const ATTACHMENTS = 14;
 /** Rows of processes that were killed; they have not counted for long. */
 const FORGOTTEN = '1 day';
 
@@ -113,20 +122,26 @@ export class KeyWatch {
   async #report(): Promise<bigint> {
     const startedMs = performance.now();
     const { version, problem } = this.#keys;
-    const { rows } = await this.#meta.query<{ version: bigint }>({
+    const { rows } = await this.#meta.query<{ version: bigint; attaching: boolean }>({
       name: 'key-holder',
       text: `with locked as materialized (
                select version from meta.key_version for share
              ), mine as (
-               insert into meta.key_holder as h (instance, name, version, problem) select $1, $2, $3, $4 from locked
+               insert into meta.key_holder as h (instance, name, version, problem, reads_attachments)
+               select $1, $2, $3, $4, true from locked
                on conflict (instance) do update set version = excluded.version, problem = excluded.problem, seen = now(),
                  since = case when h.version = excluded.version then h.since else now() end
              ), forgotten as (
                delete from meta.key_holder where seen < now() - interval '${FORGOTTEN}'
              )
-             select version from locked`,
-      values: [this.#instance, this.#name, String(version), problem],
+             select version, not exists (
+               select from meta.key_holder h where not h.reads_attachments and h.seen > now() - $5 * interval '1 millisecond'
+             ) and not exists (
+               select from meta.bucket_move m join meta.migration g on g.number = ${ATTACHMENTS} and m.started < g.at + interval '1 minute'
+             ) as attaching from locked`,
+      values: [this.#instance, this.#name, String(version), problem, COUNTS_MS],
     });
+    if (rows[0]!.attaching) this.#keys.allowAttaching();
     this.#keys.allowSealing(HOLD_MS, startedMs);
     this.#reported = { version, problem, ms: startedMs };
     return rows[0]!.version;
@@ -151,7 +166,7 @@ export async function keyHolders(meta: Queryable): Promise<KeyHolder[]> {
             h.version >= v.version and h.since < now() - $2 * interval '1 millisecond' as taken_up
        from meta.key_holder h, meta.key_version v
       where h.seen > now() - $1 * interval '1 millisecond' order by h.name, h.instance`,
-    [HOLD_MS + HOLD_MARGIN_MS, FLIGHT_MS],
+    [COUNTS_MS, FLIGHT_MS],
   );
   return rows.map(({ name, version, problem, seen_ms, taken_up }) => {
     return { name, version, problem, seenMsAgo: seen_ms, takenUp: taken_up };

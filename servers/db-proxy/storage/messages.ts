@@ -2,7 +2,9 @@ import { bucketOf, isGroupConversation } from '../../../common/conversation.js';
 import type { Logger } from '../../../common/log.js';
 import { IM } from '../../../common/pdu/pb.js';
 import { encryptText } from '../../../common/text-cipher.js';
+import { ATTACHMENT, openMessage, openRow, type SealedRow, type SealedWhole } from './attachments.js';
 import { type DataKeys, UnopenableError } from './data-keys.js';
+import type { Bound } from './sealing.js';
 import { distinct, type Shards } from './shards.js';
 
 const { MSG_TYPE_SINGLE_TEXT, MSG_TYPE_GROUP_TEXT } = IM.BaseDefine.MsgType;
@@ -29,15 +31,16 @@ export function placeKey({ conversationId, msgId }: Place): string {
   return `${conversationId}:${msgId}`;
 }
 
-export interface MessageRow {
+export interface MessageRow extends SealedRow {
   readonly conversation_id: bigint;
   readonly msg_id: number;
   readonly sender_id: number;
   readonly msg_type: number;
   readonly create_time_ms: bigint;
-  readonly key_id: number;
-  readonly sealed: Buffer;
 }
+
+/** With what lies beside it. */
+export type WholeRow = MessageRow & SealedWhole;
 
 const NO_BODY = Buffer.alloc(0);
 
@@ -52,7 +55,10 @@ function envelopeOf(row: MessageRow): Message {
   };
 }
 
-const COLUMNS = 'conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, sealed';
+/** For SQL: a MessageRow out of a message `m`, and a WholeRow where ATTACHMENT is joined. */
+export const ROW =
+  'm.conversation_id, m.msg_id, m.sender_id, m.msg_type, m.create_time_ms, m.key_id, m.sealed, m.attached';
+export const WHOLE = `${ROW}, a.sealed as attachment`;
 
 export interface ReadCounters {
   /** A message is shown as unreadable. */
@@ -88,11 +94,11 @@ export class Messages {
 
   /** Newest first, from `begin` (inclusive; 0: the newest) down to above `after`, at most `limit`. */
   async page(id: bigint, begin: number, after: number, limit: number): Promise<Message[]> {
-    const rows = await this.#read<MessageRow>(id, {
+    const rows = await this.#read<WholeRow>(id, {
       name: 'messages-page',
-      text: `select ${COLUMNS} from shard.message
-              where shard.readable(array[$1::smallint]) and bucket = $1 and conversation_id = $2 and msg_id <= $3 and msg_id > $4
-              order by msg_id desc limit $5`,
+      text: `select ${WHOLE} from shard.message m ${ATTACHMENT}
+              where shard.readable(array[$1::smallint]) and m.bucket = $1 and m.conversation_id = $2 and m.msg_id <= $3 and m.msg_id > $4
+              order by m.msg_id desc limit $5`,
       values: [begin === 0 ? 0x7fff_ffff : begin, after, limit],
     });
     await this.ready(rows);
@@ -101,11 +107,11 @@ export class Messages {
 
   /** Those of the ids above `after` that exist, newest first. */
   async byIds(id: bigint, ids: readonly number[], after: number, limit: number): Promise<Message[]> {
-    const rows = await this.#read<MessageRow>(id, {
+    const rows = await this.#read<WholeRow>(id, {
       name: 'messages-by-ids',
-      text: `select ${COLUMNS} from shard.message
-              where shard.readable(array[$1::smallint]) and bucket = $1 and conversation_id = $2 and msg_id = any($3::int[]) and msg_id > $4
-              order by msg_id desc limit $5`,
+      text: `select ${WHOLE} from shard.message m ${ATTACHMENT}
+              where shard.readable(array[$1::smallint]) and m.bucket = $1 and m.conversation_id = $2 and m.msg_id = any($3::int[]) and m.msg_id > $4
+              order by m.msg_id desc limit $5`,
       values: [ids, after, limit],
     });
     await this.ready(rows);
@@ -117,15 +123,17 @@ export class Messages {
    * nobody looks into what nobody may see.
    */
   async at(places: readonly Place[], open: boolean): Promise<Map<string, Message>> {
+    const [name, columns, attachment] = open ? ['messages-at', WHOLE, ATTACHMENT] : ['envelopes-at', ROW, ''];
     const rows = await this.#shards.settled(async () => {
       const parts = [...this.#shards.split(places, (place) => bucketOf(place.conversationId))];
       const found = parts.map(async ([shard, part]) => {
         const buckets = part.map((place) => bucketOf(place.conversationId));
-        const { rows } = await shard.pool.query<MessageRow>({
-          name: 'messages-at',
-          text: `select m.conversation_id, m.msg_id, m.sender_id, m.msg_type, m.create_time_ms, m.key_id, m.sealed
+        const { rows } = await shard.pool.query<WholeRow>({
+          name,
+          text: `select ${columns}
                    from unnest($1::smallint[], $2::bigint[], $3::int[]) as w (bucket, conversation_id, msg_id)
-                   join shard.message m using (bucket, conversation_id, msg_id)
+                   join shard.message m on m.bucket = w.bucket and m.conversation_id = w.conversation_id and m.msg_id = w.msg_id
+                   ${attachment}
                   where shard.readable($4::smallint[])`,
           values: [buckets, part.map((p) => String(p.conversationId)), part.map((p) => p.msgId), distinct(buckets)],
         });
@@ -159,11 +167,20 @@ export class Messages {
   }
 
   /** One that does not open is a text that says so: a page of history never fails for a single row. */
-  opened(row: MessageRow): Message {
+  opened(row: WholeRow): Message {
+    return this.#opened(row, (bound) => openMessage(this.#keys, bound, row));
+  }
+
+  /** For lists, which show no sound: the body of a voice message may be without it. */
+  openedForList(row: MessageRow): Message {
+    return this.#opened(row, (bound) => openRow(this.#keys, bound, row));
+  }
+
+  #opened(row: MessageRow, open: (bound: Bound) => Buffer): Message {
     const bound = { conversationId: row.conversation_id, msgId: row.msg_id, senderId: row.sender_id };
     const whole = { ...bound, msgType: row.msg_type, createTimeMs: Number(row.create_time_ms) };
     try {
-      return { ...whole, body: this.#keys.open(row.key_id, bound, row.sealed) };
+      return { ...whole, body: open(bound) };
     } catch (error) {
       if (!(error instanceof UnopenableError)) throw error;
       this.#unopenable(row.key_id, error);

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { isVoice } from '../../../common/chat/message.js';
 import { groupOf, isGroupConversation, usersOf } from '../../../common/conversation.js';
 import { decryptText } from '../../../common/text-cipher.js';
 import { Turns } from '../../../common/turns.js';
@@ -84,12 +85,15 @@ export class Pushes {
     const phones = await this.#phones([...found.values()]);
     const near = candidates([...found.values()], phones);
     if (near.length === 0) return [];
-    // Opened only where a text is to be shown, or somebody who wants none of the group's pushes may be meant by name.
+    // Opened only where there is a text that is to be shown, or by which somebody who wants none of the group's pushes
+    // may be meant.
     const toOpen = new Map(
-      near.filter(({ phone }) => withText || phone.shield !== 0).map((each) => [placeKey(each.message), each.message]),
+      near
+        .filter(({ message, phone }) => !isVoice(message.msgType) && (withText || phone.shield !== 0))
+        .map((each) => [placeKey(each.message), each.message]),
     );
     const opened = toOpen.size === 0 ? new Map<string, Message>() : await messages.at([...toOpen.values()], true);
-    const texts = new Map([...opened].map(([key, message]) => [key, textOf(message)]));
+    const texts = new Map([...opened].map(([key, { body }]) => [key, decryptText(body)]));
     const meant = near.filter(
       ({ message, phone }) => phone.shield === 0 || mentions(texts.get(placeKey(message)), phone.nick),
     );
@@ -226,15 +230,6 @@ function groupBy<T, K>(list: readonly T[], keyOf: (it: T) => K): Map<K, T[]> {
     else there.push(it);
   }
   return groups;
-}
-
-function textOf({ msgType, body }: Message): string | undefined {
-  return isVoice(msgType) ? undefined : decryptText(body);
-}
-
-/** Voice messages have no text. */
-function isVoice(msgType: number): boolean {
-  return (msgType & 0x0f) === 2;
 }
 
 /** By name, or all of them. */

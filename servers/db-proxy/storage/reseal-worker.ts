@@ -1,5 +1,5 @@
 import { move, transferableSymbol, valueSymbol } from 'piscina';
-import { Nonces, openBody, SEAL_OVERHEAD, sealBody } from './sealing.js';
+import { Nonces, openBody, type Part, SEAL_OVERHEAD, sealBody } from './sealing.js';
 
 /**
  * Opens messages and seals them under another key, in place: a body is as long sealed under one key as under another.
@@ -19,6 +19,8 @@ export interface ResealRow {
   readonly conversationId: bigint;
   readonly msgId: number;
   readonly senderId: number;
+  /** Which part of the message, when it is sealed in parts. */
+  readonly part: Part | undefined;
   /** The data key it is sealed under. */
   readonly keyId: number;
   /** Length of the sealed body, in bytes. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type pg from 'pg';
 import { Piscina } from 'piscina';
+import { ATTACHMENT } from './attachments.js';
 import { tryBucketLock, unlockBucket } from './bucket-lock.js';
 import { DataKeys } from './data-keys.js';
 import { resealFileKeys } from './file-keys.js';
@@ -8,6 +9,7 @@ import { untilTakenUp } from './key-watch.js';
 import type { MasterKeyring } from './master-key.js';
 import { readPlacement, urlOf } from './placement.js';
 import { type ResealBatch, type ResealedBatch, type ResealRow, resealBatch } from './reseal-worker.js';
+import type { Part } from './sealing.js';
 import { shardUrl } from './shards.js';
 import { connectTool, disconnect } from './tool-client.js';
 
@@ -19,6 +21,8 @@ import { connectTool, disconnect } from './tool-client.js';
  * that was read, and then note in meta how far it has come. Killed between the last two, it finds rows that are done
  * already; killed anywhere, it goes on from the note. A bucket is held by its lock all the time: nobody moves it, or
  * destroys one of its keys. Several of these may run at once and then share the buckets.
+ *
+ * A message and what is attached to it are one here: both are sealed anew and written in one statement, or neither.
  *
  * A chunk is read and sealed while the one before is written. Opening and sealing a message of 150 bytes takes 8 to 22 µs;
  * handed over to a thread of piscina it costs our own event loop, against doing it here, per message
@@ -109,9 +113,10 @@ interface Place {
 
 interface Chunk {
   readonly end: Place;
-  /** Rows looked at. */
+  /** Messages looked at. */
   readonly passed: number;
-  readonly rows: readonly ResealRow[];
+  /** Those that are sealed under an earlier key. */
+  readonly old: readonly OldRow[];
   /** Undefined: there is nothing to be sealed anew. */
   readonly resealed: ResealedBatch | undefined;
 }
@@ -291,7 +296,7 @@ class Resealer {
     if (end === undefined) return undefined;
     const old = rows.filter((row) => row.sealed !== null) as OldRow[];
     const resealed = old.length === 0 ? undefined : await this.#reseal(await this.#batchOf(old, target));
-    return { end, passed: rows.length, rows: old.map(toReseal), resealed };
+    return { end, passed: rows.length, old, resealed };
   }
 
   async #batchOf(old: readonly OldRow[], target: number): Promise<ResealBatch> {
@@ -301,14 +306,15 @@ class Resealer {
       const key = this.#keys.byId.get(id)?.key;
       if (key !== undefined) keys.set(id, new Uint8Array(key)); // a view on shared memory would be handed over with all of it
     }
+    const pieces = old.flatMap(piecesOf);
     // Not Buffer.concat: small ones would lie in memory that is shared with others and cannot be given over.
-    const bytes = new Uint8Array(old.reduce((sum, row) => sum + row.sealed.length, 0));
+    const bytes = new Uint8Array(pieces.reduce((sum, { sealed }) => sum + sealed.length, 0));
     let at = 0;
-    for (const { sealed } of old) {
+    for (const { sealed } of pieces) {
       bytes.set(sealed, at);
       at += sealed.length;
     }
-    return { rows: old.map(toReseal), bytes, keys, target };
+    return { rows: pieces.map(({ row }) => row), bytes, keys, target };
   }
 
   async #reseal(batch: ResealBatch): Promise<ResealedBatch> {
@@ -319,16 +325,21 @@ class Resealer {
 
   /** @returns how many of the chunk could not be opened. */
   async #write(writer: pg.Client, bucket: number, target: number, chunk: Chunk): Promise<number> {
-    const { rows, resealed } = chunk;
+    const { old, resealed } = chunk;
     if (resealed === undefined) return 0;
     const unopenable = new Set(resealed.unopenable);
+    const good: Placed[] = [];
+    let place = 0;
     let at = 1; // substring counts from 1
-    const placed = rows.map((row) => {
-      const start = at;
-      at += row.size;
-      return { ...row, start };
-    });
-    const good = placed.filter((_, place) => !unopenable.has(place));
+    for (const row of old) {
+      const size = row.sealed.length;
+      const alsoSize = row.attachment?.length ?? 0;
+      const places = row.attachment === null ? [place] : [place, place + 1];
+      if (places.some((each) => unopenable.has(each))) this.#report(row);
+      else good.push({ row, at, size, alsoSize });
+      place += places.length;
+      at += size + alsoSize;
+    }
     if (good.length > 0) {
       await this.#pace(good.length);
       const { rowCount } = await writer.query({
@@ -338,17 +349,17 @@ class Resealer {
           bucket,
           target,
           Buffer.from(resealed.bytes.buffer),
-          good.map((row) => String(row.conversationId)),
-          good.map((row) => row.msgId),
-          good.map((row) => row.keyId),
-          good.map((row) => row.start),
-          good.map((row) => row.size),
+          good.map(({ row }) => String(row.conversation_id)),
+          good.map(({ row }) => row.msg_id),
+          good.map(({ row }) => row.key_id),
+          good.map((each) => each.at),
+          good.map((each) => each.size),
+          good.map((each) => each.alsoSize),
         ],
       });
       this.#resealed += rowCount ?? 0;
     }
-    for (const place of unopenable) this.#report(rows[place]!);
-    return unopenable.size;
+    return old.length - good.length;
   }
 
   async #note(bucket: number, target: number, { end, passed }: Chunk, unopenable: number): Promise<void> {
@@ -362,7 +373,7 @@ class Resealer {
     this.#unopenable += unopenable;
   }
 
-  #report({ conversationId, msgId, keyId }: ResealRow): void {
+  #report({ conversation_id: conversationId, msg_id: msgId, key_id: keyId }: OldRow): void {
     const known = this.#keys.byId.get(keyId);
     const destroyed = known !== undefined && known.key === undefined;
     if (!destroyed) this.#damaged++;
@@ -414,18 +425,36 @@ interface SpanRow extends Place {
   readonly key_id: number;
   /** Null: sealed under the target already, or under a later key. */
   readonly sealed: Buffer | null;
+  readonly attached: boolean;
+  /** Null: as with `sealed`, or there is none. */
+  readonly attachment: Buffer | null;
 }
 
 type OldRow = SpanRow & { readonly sealed: Buffer };
 
-function toReseal(row: OldRow): ResealRow {
-  return {
-    conversationId: row.conversation_id,
-    msgId: row.msg_id,
-    senderId: row.sender_id,
-    keyId: row.key_id,
-    size: row.sealed.length,
-  };
+/** Where a message's own row lies in what was sealed anew; what is attached follows it. */
+interface Placed {
+  readonly row: OldRow;
+  readonly at: number;
+  readonly size: number;
+  readonly alsoSize: number;
+}
+
+interface Piece {
+  readonly row: ResealRow;
+  readonly sealed: Buffer;
+}
+
+/** What a message's own row holds, and behind it what is attached. */
+function piecesOf(row: OldRow): Piece[] {
+  const { attached, attachment } = row;
+  const own = pieceOf(row, row.sealed, attached ? 'seconds' : undefined);
+  return attachment === null ? [own] : [own, pieceOf(row, attachment, 'sound')];
+}
+
+function pieceOf(row: OldRow, sealed: Buffer, part: Part | undefined): Piece {
+  const { conversation_id: conversationId, msg_id: msgId, sender_id: senderId, key_id: keyId } = row;
+  return { row: { conversationId, msgId, senderId, part, keyId, size: sealed.length }, sealed };
 }
 
 /**
@@ -433,18 +462,28 @@ function toReseal(row: OldRow): ResealRow {
  * id, so what db-proxies seal by an epoch that began after us is left alone.
  */
 const SPAN = `
-select conversation_id, msg_id, sender_id, key_id, case when key_id < $5 then sealed end as sealed
+select conversation_id, msg_id, sender_id, key_id, attached,
+       case when key_id < $5 then sealed end as sealed, case when key_id < $5 then attachment end as attachment
   from (select *, sum(size) over (order by conversation_id, msg_id rows unbounded preceding) - size as before
-          from (select conversation_id, msg_id, sender_id, key_id, sealed,
-                       case when key_id < $5 then octet_length(sealed) else 0 end as size
-                  from shard.message
-                 where shard.readable(array[$1::smallint]) and bucket = $1 and (conversation_id, msg_id) > ($2::bigint, $3::int)
-                 order by conversation_id, msg_id limit $4) span) sized
+          from (select m.conversation_id, m.msg_id, m.sender_id, m.key_id, m.attached, m.sealed, a.sealed as attachment,
+                       case when m.key_id < $5 then octet_length(m.sealed) + coalesce(octet_length(a.sealed), 0) else 0 end as size
+                  from shard.message m ${ATTACHMENT}
+                 where shard.readable(array[$1::smallint]) and m.bucket = $1 and (m.conversation_id, m.msg_id) > ($2::bigint, $3::int)
+                 order by m.conversation_id, m.msg_id limit $4) span) sized
  where before < $6 order by conversation_id, msg_id`;
 
 /** Only what is still as it was read. */
 const WRITE = `
-with fence as materialized (select shard.writable(array[$1::smallint]) as open)
-update shard.message m set key_id = $2, sealed = substring($3::bytea from n.at for n.size)
-  from fence, unnest($4::bigint[], $5::int[], $6::int[], $7::int[], $8::int[]) as n (conversation_id, msg_id, was, at, size)
- where fence.open and m.bucket = $1 and m.conversation_id = n.conversation_id and m.msg_id = n.msg_id and m.key_id = n.was`;
+with fence as materialized (
+  select shard.writable(array[$1::smallint]) as open
+), written as (
+  update shard.message m set key_id = $2, sealed = substring($3::bytea from n.at for n.size)
+    from fence, unnest($4::bigint[], $5::int[], $6::int[], $7::int[], $8::int[], $9::int[])
+      as n (conversation_id, msg_id, was, at, size, also_size)
+   where fence.open and m.bucket = $1 and m.conversation_id = n.conversation_id and m.msg_id = n.msg_id and m.key_id = n.was
+  returning m.conversation_id, m.msg_id, n.at + n.size as also_at, n.also_size
+), attachments as (
+  update shard.attachment a set sealed = substring($3::bytea from w.also_at for w.also_size) from written w
+   where w.also_size > 0 and a.bucket = $1 and a.conversation_id = w.conversation_id and a.msg_id = w.msg_id
+)
+select from written`;

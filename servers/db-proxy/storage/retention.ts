@@ -300,7 +300,9 @@ export class Retention {
   async #vacuum({ client, url, name }: ShardClient, { hear }: RunOptions): Promise<void> {
     const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
     const watcher = await connectTool(url, 'retention');
-    const vacuum = client.query('vacuum (analyze) shard.message, shard.conversation').finally(() => watcher.end());
+    const vacuum = client
+      .query('vacuum (analyze) shard.message, shard.attachment, shard.conversation')
+      .finally(() => watcher.end());
     const watch = async () => {
       const { rows: found } = await watcher.query<{ phase: string; done: string }>(
         `select phase, round(100.0 * heap_blks_scanned / greatest(heap_blks_total, 1))::text as done
@@ -515,6 +517,9 @@ async function remove({ client }: ShardClient, batch: readonly Due[]): Promise<n
            ), gone as (
              delete from shard.message m using cut
               where m.bucket = cut.bucket and m.conversation_id = cut.id and m.msg_id < cut.first_kept returning 1
+           ), attachments as (
+             delete from shard.attachment a using cut
+              where a.bucket = cut.bucket and a.conversation_id = cut.id and a.msg_id < cut.first_kept
            )
            select (select count(*)::int from gone) as messages from fence where open -- asked even if nothing is left here`,
     values: [

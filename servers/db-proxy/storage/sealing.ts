@@ -4,8 +4,8 @@ import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
  * The cryptography of messages at rest, AES-256-GCM throughout; nothing here knows where keys come from.
  *
  *   sealed  = nonce (12) | cipher text | tag (16)
- *   bound   = conversation (8) | msg_id (4) | sender (4) | key id (4), as associated data:
- *             a row copied to another place does not open there
+ *   bound   = conversation (8) | msg_id (4) | sender (4) | key id (4), and what part of a message in several
+ *             it is (1), as associated data: a row copied to another place does not open there
  *   wrapped = nonce (12) | data key under the master key (32) | tag (16), bound to its bucket and epoch;
  *             the key of a file under a data key alike, bound to the file and the data key
  */
@@ -21,7 +21,12 @@ export interface Bound {
   readonly conversationId: bigint;
   readonly msgId: number;
   readonly senderId: number;
+  /** Of a message that is sealed in parts; see attachments.ts. */
+  readonly part?: Part | undefined;
 }
+
+export type Part = 'seconds' | 'sound';
+const PART_BYTES: Readonly<Record<Part, number>> = { seconds: 1, sound: 2 };
 
 /** Random nonces, drawn in blocks: the cost of drawing is per call (4 µs), not per byte. */
 export class Nonces {
@@ -111,10 +116,11 @@ function fileBound(fileId: Buffer, keyId: number): Buffer {
 }
 
 function boundBytes(bound: Bound, keyId: number): Buffer {
-  const bytes = Buffer.allocUnsafe(20);
+  const bytes = Buffer.allocUnsafe(bound.part === undefined ? 20 : 21);
   bytes.writeBigUInt64BE(bound.conversationId, 0);
   bytes.writeUInt32BE(bound.msgId, 8);
   bytes.writeUInt32BE(bound.senderId, 12);
   bytes.writeUInt32BE(keyId, 16);
+  if (bound.part !== undefined) bytes[20] = PART_BYTES[bound.part];
   return bytes;
 }

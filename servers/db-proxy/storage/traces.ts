@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { bucketOf, groupOf, isGroupConversation, usersOf } from '../../../common/conversation.js';
+import { ATTACHMENT } from './attachments.js';
 import type { Shards } from './shards.js';
 
 /** What is known of a message, without what it says. */
@@ -55,9 +56,9 @@ export class Traces {
     const bucket = bucketOf(id);
     const shard = this.#shards.ofConversation(id);
     const { rows } = await shard.pool.query<TraceRow>(
-      `select m.msg_id, m.sender_id, m.msg_type, m.create_time_ms, length(m.sealed) as size, m.key_id, m.send_id,
-              c.head, c.low_read, c.high_read
-         from shard.message m join shard.conversation c on c.bucket = m.bucket and c.id = m.conversation_id
+      `select m.msg_id, m.sender_id, m.msg_type, m.create_time_ms,
+              length(m.sealed) + coalesce(length(a.sealed), 0) as size, m.key_id, m.send_id, c.head, c.low_read, c.high_read
+         from shard.message m join shard.conversation c on c.bucket = m.bucket and c.id = m.conversation_id ${ATTACHMENT}
         where shard.readable(array[$1::smallint]) and m.bucket = $1 and m.conversation_id = $2
           and ($3::int is null or m.msg_id = $3) and ($4::bytea is null or m.send_id = $4) limit 1`,
       [bucket, String(id), by.msgId ?? null, by.sendId === undefined ? null : Buffer.from(by.sendId)],

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isGroupType } from '../../../common/chat/message.js';
+import { isGroupType, isVoice } from '../../../common/chat/message.js';
 import { MESSAGE_SIZE_MAX } from '../../../common/limits.js';
 import { IM } from '../../../common/pdu/pb.js';
 import { decryptText, encryptText } from '../../../common/text-cipher.js';
@@ -62,7 +62,7 @@ function voiceData(seconds: number, data: string): Buffer {
 
 /** What a stored message says. A file was a text with a link and comes back as that. */
 export function contentOf({ msgType, msgData }: { msgType: number; msgData: Uint8Array }): Content {
-  if (msgType === MsgType.MSG_TYPE_SINGLE_AUDIO || msgType === MsgType.MSG_TYPE_GROUP_AUDIO) {
+  if (isVoice(msgType)) {
     const bytes = Buffer.from(msgData);
     const seconds = bytes.length >= 4 ? bytes.readUInt32BE(0) : 0;
     return { type: 'voice', seconds, data: bytes.subarray(4).toString('base64') };
@@ -74,7 +74,7 @@ export function contentOf({ msgType, msgData }: { msgType: number; msgData: Uint
 
 /** How a message is shown: everything but what it says. */
 export function kindOf(msgType: number): 'text' | 'voice' {
-  return msgType === MsgType.MSG_TYPE_SINGLE_AUDIO || msgType === MsgType.MSG_TYPE_GROUP_AUDIO ? 'voice' : 'text';
+  return isVoice(msgType) ? 'voice' : 'text';
 }
 
 /** As messages come out of the interface: read loosely, since clients have stored what they pleased. */

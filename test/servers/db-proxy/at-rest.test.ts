@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import t from 'tap';
 import { bucketOf, groupConversation, singleConversation } from '../../../common/conversation.js';
+import { IM } from '../../../common/pdu/pb.js';
 import { encryptText } from '../../../common/text-cipher.js';
 import { moveBucket } from '../../../servers/db-proxy/storage/move.js';
 import { addShard } from '../../../servers/db-proxy/storage/shard-admin.js';
@@ -19,6 +20,10 @@ const WORDS = ['to one, before the move', 'to one, after it', 'to a group', 'ten
 );
 /** Shown in every list of conversations, so it must be somewhere: what proves that the search finds things. */
 const GROUP_NAME = 'The readers of the tide tables';
+
+const { MSG_TYPE_SINGLE_AUDIO: VOICE } = IM.BaseDefine.MsgType;
+/** Before the move and after it. */
+const SOUND = Buffer.concat([Buffer.from([0, 0, 0, 7]), randomBytes(10_000)]);
 
 /** How a text may be written, in bytes and in what a dump makes of bytes. */
 function formsOf(text: string): Buffer[] {
@@ -45,6 +50,7 @@ t.test('no text of a message is in a dump, a table, an index, the write-ahead lo
   await bob.enter({ user: 'bob', password: 'test123', capabilities: ['ack2', 'err1', 'sync1'] });
 
   await alice.say(bob.userId, WORDS[0]!);
+  await alice.sendData(bob.userId, VOICE, SOUND);
   for (const id of [singleConversation(1, 2), groupConversation(1)])
     await moveBucket(cluster.databaseUrl, bucketOf(id), 'shard-2');
   await bob.say(alice.userId, WORDS[1]!, { sendId: randomBytes(16) });
@@ -52,11 +58,14 @@ t.test('no text of a message is in a dump, a table, an index, the write-ahead lo
   await alice.say(bob.userId, WORDS[3]!);
   const sendId = randomBytes(16); // a conflict, which PostgreSQL logs with what conflicts
   for (const _ of [1, 2]) await bob.say(alice.userId, WORDS[1]!, { sendId });
+  await alice.sendData(bob.userId, VOICE, SOUND);
   t.same((await bob.history(1, alice.userId)).map(({ text }) => text).reverse(), [
     WORDS[0],
+    undefined,
     WORDS[1],
     WORDS[3],
     WORDS[1],
+    undefined,
   ]);
   await bob.sync();
 
@@ -76,6 +85,7 @@ t.test('no text of a message is in a dump, a table, an index, the write-ahead lo
   );
   t.ok(finds(sendId).some((name) => name.startsWith('base/')) && finds(Buffer.from(sendId.toString('hex'))).length > 0);
   for (const text of WORDS) t.same([...new Set(formsOf(text).flatMap(finds))], [], 'and no message');
+  for (const from of [4, 1_000, 5_000]) t.same(finds(SOUND.subarray(from, from + 32)), [], 'nor what was spoken');
   // Not even a part of one.
   const parts = ['The heron on the', 'third pole', 'all of its feathers'].flatMap((text) => finds(Buffer.from(text)));
   t.same(parts, []);

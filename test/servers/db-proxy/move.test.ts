@@ -8,6 +8,7 @@ import { bucketOf, singleConversation, userBucketOf } from '../../../common/conv
 import { BUCKETS } from '../../../common/limits.js';
 import { readSettings } from '../../../common/settings.js';
 import { dbProxySettings } from '../../../servers/db-proxy/settings.js';
+import { sealMessage } from '../../../servers/db-proxy/storage/attachments.js';
 import { bucketTables } from '../../../servers/db-proxy/storage/bucket-tables.js';
 import { migrate } from '../../../servers/db-proxy/storage/migrations.js';
 import { moveBucket, resumeMove } from '../../../servers/db-proxy/storage/move.js';
@@ -48,8 +49,14 @@ function another(t: Teardown, { metaUrl }: Setting): Promise<Storage> {
 const ALICE_AND_BOB = singleConversation(1, 2);
 const BUCKET = bucketOf(ALICE_AND_BOB);
 
-async function say(storage: Storage, text: string, conversationId = ALICE_AND_BOB, senderId = 1): Promise<number> {
-  const draft = { conversationId, senderId, msgType: 1, body: Buffer.from(text), sendId: randomBytes(16) };
+const [TEXT, VOICE] = [1, 2];
+
+async function say(
+  storage: Storage,
+  text: string,
+  { conversationId = ALICE_AND_BOB, senderId = 1, msgType = TEXT } = {},
+): Promise<number> {
+  const draft = { conversationId, senderId, msgType, body: Buffer.from(text), sendId: randomBytes(16) };
   return (await storage.append.store(draft)).msgId;
 }
 
@@ -130,7 +137,7 @@ t.test('rows of every table with a bucket go over, those of the last moment as w
   const moving = moveBucket(it.metaUrl, BUCKET, 'shard-2');
   await it.probe.untilStuck(BUCKET, 'fenced', it.metaUrl);
   for (const table of odd) {
-    const grows = table.name === 'shard.message';
+    const grows = ['shard.message', 'shard.attachment'].includes(table.name);
     if (!grows) await addRow(writer, table, 1_001, 2_001);
     if (grows) continue; // messages change only under the lock that the mover has
     await addRow(writer, table, 1_004, 1_004);
@@ -156,18 +163,35 @@ t.test('rows of every table with a bucket go over, those of the last moment as w
 
 t.test('messages that come, and those that retention takes, until the fence', async (t) => {
   const it = await setUp(t);
-  for (let i = 1; i <= 10; i++) await say(it.storage, `${i}`);
+  const sound = (i: number) => `000${i} and the sound of it`;
+  for (let i = 1; i <= 9; i++)
+    await say(it.storage, i % 2 === 0 ? sound(i) : `${i}`, { msgType: i % 2 === 0 ? VOICE : TEXT });
   const writer = await it.probe.begin(t, it.metaUrl);
   await writer.query(writing(BUCKET));
   const moving = moveBucket(it.metaUrl, BUCKET, 'shard-2');
   await it.probe.untilStuck(BUCKET, 'fenced', it.metaUrl);
   const late = say(it.storage, '11'); // waits behind the fence, and then for the target
-  await writer.query(`update shard.conversation set first_kept = 4 where bucket = ${BUCKET}`);
-  await writer.query(`delete from shard.message where bucket = ${BUCKET} and msg_id < 4`);
+  // What a writer under way brings and takes goes over in the last round, sound and all.
+  const bound = { conversationId: ALICE_AND_BOB, msgId: 10, senderId: 1 };
+  const { keyId, sealed, attachment } = sealMessage(it.storage.keys, BUCKET, bound, VOICE, Buffer.from(sound(10)));
+  await writer.query(`update shard.conversation set head = 10, first_kept = 4 where bucket = ${BUCKET}`);
+  await writer.query(
+    `insert into shard.message (bucket, conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, send_id, sealed, attached)
+     values ($1, $2, 10, 1, ${VOICE}, 1, $3, $4, $5, true)`,
+    [BUCKET, String(ALICE_AND_BOB), keyId, randomBytes(16), sealed],
+  );
+  await writer.query('insert into shard.attachment values ($1, $2, 10, $3)', [
+    BUCKET,
+    String(ALICE_AND_BOB),
+    attachment,
+  ]);
+  for (const table of ['message', 'attachment'])
+    await writer.query(`delete from shard.${table} where bucket = ${BUCKET} and msg_id < 4`);
   await writer.query('commit');
   await moving;
   t.equal(await late, 11);
-  t.same(await texts(it.storage), ['4', '5', '6', '7', '8', '9', '10', '11']);
+  t.same(await texts(it.storage), [sound(4), '5', sound(6), '7', sound(8), '9', sound(10), '11']);
+  t.equal((await it.probe.query(it.farUrl, 'select from shard.attachment')).length, 4);
   await it.probe.assertSettled(t, BUCKET, 'shard-2');
 });
 
@@ -331,7 +355,7 @@ t.test('who has an old map reads and writes in the right place all the same', as
   for (const bucket of new Set([BUCKET, userBucketOf(1), userBucketOf(2)]))
     await moveBucket(it.metaUrl, bucket, 'shard-2');
   for (const storage of [writes!, reads!, lists!, marks!]) t.equal(storage.shards.ofBucket(BUCKET).name, 'shard-1');
-  t.equal(await say(writes!, 'two', ALICE_AND_BOB, 2), 2);
+  t.equal(await say(writes!, 'two', { senderId: 2 }), 2);
   t.same(await texts(reads!), ['one', 'two']);
   t.match(await lists!.conversations.unread(1), [{ id: ALICE_AND_BOB, head: 2, unread: 1 }]);
   t.same(await marks!.conversations.markRead(1, ALICE_AND_BOB, 2), { readMsgId: 2, moved: true });
@@ -350,9 +374,9 @@ t.test('a message does not overtake those that wait where its bucket was', async
   const it = await setUp(t, { lanesPerShard: 1 });
   const other = singleConversation(3, 4);
   await say(it.storage, 'one');
-  await say(it.storage, 'hello', other, 3);
+  await say(it.storage, 'hello', { conversationId: other, senderId: 3 });
   const free = await it.probe.hold(t, it.metaUrl, `select from shard.conversation where id = ${other} for update`);
-  const before = say(it.storage, 'in the way of the next', other, 3);
+  const before = say(it.storage, 'in the way of the next', { conversationId: other, senderId: 3 });
   const isInTheWay = async () =>
     (
       await it.probe.query(

@@ -8,12 +8,14 @@ import { hashPassword } from '../../../servers/db-proxy/storage/passwords.js';
 import { md5Hex, PASSWORD, TestCluster } from '../../support/cluster.js';
 import { type Teardown, testPostgres } from '../../support/postgres.js';
 
-const { SessionType } = IM.BaseDefine;
+const { MsgType, SessionType } = IM.BaseDefine;
 const { SESSION_TYPE_SINGLE: SINGLE, SESSION_TYPE_GROUP: GROUP } = SessionType;
+const { MSG_TYPE_SINGLE_TEXT: TEXT, MSG_TYPE_SINGLE_AUDIO: VOICE } = MsgType;
 
 /** Tables that grow with people, conversations or messages. */
 const LARGE = new Set([
   'message',
+  'attachment',
   'conversation',
   'user_conversation',
   'group_read',
@@ -55,6 +57,7 @@ t.test('statements of the daily business', async (t) => {
   await aDayOfBusiness(cluster);
   const expected = [
     'messages-append',
+    'messages-append-attached',
     'conversations-make',
     'conversations-heads',
     'messages-by-send-id',
@@ -122,6 +125,7 @@ async function grow(cluster: TestCluster): Promise<void> {
     insert into shard.conversation (bucket, id, head) select n % 256, n, 20 from generate_series(1, 5000) n;
     insert into shard.message (bucket, conversation_id, msg_id, sender_id, msg_type, create_time_ms, key_id, send_id, sealed)
       select n % 256, n, m, 1, 1, m, 1, decode(lpad(to_hex(n * 100 + m), 32, '0'), 'hex'), '\\x00' from generate_series(1, 5000) n, generate_series(1, 20) m;
+    insert into shard.attachment (bucket, conversation_id, msg_id, sealed) select bucket, conversation_id, msg_id, '\\x00' from shard.message;
     insert into shard.user_conversation (bucket, user_id, conversation_id) select n % 256, n % 5000, n from generate_series(1, 50000) n;
     insert into shard.group_read (bucket, conversation_id, user_id, read_id) select n % 256, n, n % 5000, 1 from generate_series(1, 20000) n;
     insert into shard.outbox (bucket, consumer, conversation_id, msg_id) select n % 256, 99, n, 1 from generate_series(1, 20000) n;
@@ -140,20 +144,9 @@ async function aDayOfBusiness(cluster: TestCluster): Promise<void> {
   const [alice, bob] = [await cluster.login('alice'), await cluster.login('bob')];
   await alice.say(bob.userId, 'hello');
   await alice.sayGroup(1, 'hello all');
-  await storage.append.store({
-    conversationId: singleConversation(1, 2),
-    senderId: 1,
-    msgType: 1,
-    body: Buffer.from('x'),
-    sendId: Buffer.alloc(16, 1),
-  });
-  await storage.append.store({
-    conversationId: singleConversation(1, 2),
-    senderId: 1,
-    msgType: 1,
-    body: Buffer.from('x'),
-    sendId: Buffer.alloc(16, 1),
-  });
+  const draft = { conversationId: singleConversation(1, 2), senderId: 1, body: Buffer.from('0001 and sound') };
+  for (const msgType of [TEXT, VOICE])
+    for (const _ of [1, 2]) await storage.append.store({ ...draft, msgType, sendId: Buffer.alloc(16, msgType) });
   for (const [type, id] of [
     [SINGLE, alice.userId],
     [GROUP, 1],

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { ImError } from '../../../../common/errors.js';
 import type { Logger } from '../../../../common/log.js';
+import { sealMessage } from '../attachments.js';
 import type { DataKeys } from '../data-keys.js';
 import { bucketsElsewhere, clientConfig, isUnavailable, isUniqueViolation } from '../database.js';
 import type { Outbox } from '../outbox.js';
@@ -224,7 +225,8 @@ export class Lane {
     return items.map((item) => {
       const { conversationId, senderId } = item;
       const { msgId, timeMs } = this.#heads.next(conversationId, nowMs);
-      const sealed = this.#parts.keys.seal(item.bucket, { conversationId, msgId, senderId }, item.body);
+      const bound = { conversationId, msgId, senderId };
+      const sealed = sealMessage(this.#parts.keys, item.bucket, bound, item.msgType, item.body);
       return { item, msgId, timeMs, ...sealed };
     });
   }

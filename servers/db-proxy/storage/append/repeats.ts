@@ -1,17 +1,16 @@
 import type pg from 'pg';
 import { ImError } from '../../../../common/errors.js';
+import { ATTACHMENT, holdsMessage, type SealedWhole } from '../attachments.js';
 import type { DataKeys } from '../data-keys.js';
 import { type Item, sendKey, settle, settleError } from './item.js';
 
-interface StoredRow {
+interface StoredRow extends SealedWhole {
   readonly conversation_id: bigint;
   readonly sender_id: number;
   readonly send_id: Buffer;
   readonly msg_id: number;
   readonly create_time_ms: bigint;
   readonly msg_type: number;
-  readonly key_id: number;
-  readonly sealed: Buffer;
 }
 
 /**
@@ -25,10 +24,12 @@ export async function answerRepeated(
 ): Promise<{ readonly fresh: Item[]; readonly repeated: number }> {
   const { rows } = await client.query<StoredRow>({
     name: 'messages-by-send-id',
-    text: `select m.conversation_id, m.sender_id, m.send_id, m.msg_id, m.create_time_ms, m.msg_type, m.key_id, m.sealed
+    text: `select m.conversation_id, m.sender_id, m.send_id, m.msg_id, m.create_time_ms, m.msg_type, m.key_id, m.sealed,
+                  m.attached, a.sealed as attachment
              from unnest($1::smallint[], $2::bigint[], $3::int[], $4::bytea[]) as w (bucket, conversation_id, sender_id, send_id)
              join shard.message m on m.bucket = w.bucket and m.conversation_id = w.conversation_id
-              and m.sender_id = w.sender_id and m.send_id = w.send_id`,
+              and m.sender_id = w.sender_id and m.send_id = w.send_id
+             ${ATTACHMENT}`,
     values: [
       batch.map((i) => i.bucket),
       batch.map((i) => String(i.conversationId)),
@@ -42,7 +43,7 @@ export async function answerRepeated(
     const row = found.get(sendKey(item.conversationId, item.senderId, item.sendId));
     if (row === undefined) return true;
     const bound = { conversationId: item.conversationId, msgId: row.msg_id, senderId: item.senderId };
-    const same = row.msg_type === item.msgType && keys.holds(row.key_id, bound, row.sealed, item.body);
+    const same = row.msg_type === item.msgType && holdsMessage(keys, bound, row, item.body);
     if (same) settle(item, { msgId: row.msg_id, createTimeMs: Number(row.create_time_ms), duplicate: true });
     else settleError(item, new ImError('SEND_ID_REUSED', `by user ${item.senderId} with another body`));
     return false;
