@@ -331,7 +331,7 @@ t.test('a wrong master key, or none, touches nothing', async (t) => {
   // As an earlier build left it: a start with the right key would bring the schema up to date.
   await query(url, 'drop table meta.key_version, meta.key_holder, meta.reseal');
   await query(url, 'alter table meta.data_key drop column destroyed');
-  await query(url, 'delete from meta.migration where number = 2');
+  await query(url, 'delete from meta.migration where number in (2, 14)');
   const before = await digest(url);
   const wrong = randomBytes(32).toString('hex');
   await t.rejects(testStorage(url, wrong), {
