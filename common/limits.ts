@@ -26,6 +26,11 @@ export const USER_NAME_LENGTH_MAX = 64;
 export const PASSWORD_LENGTH_MAX = 128;
 export const CLIENT_VERSION_LENGTH_MAX = 64;
 
+/** A device that logs in by tokens: its own id and name, in characters, and how many a user may have. */
+export const DEVICE_ID_LENGTH_MAX = 64;
+export const DEVICE_NAME_LENGTH_MAX = 64;
+export const DEVICES_MAX = 50;
+
 /** Texts that are kept: longest accepted, in bytes. */
 export const DEVICE_TOKEN_SIZE_MAX = 2048;
 export const SIGNATURE_SIZE_MAX = 128;

@@ -66,12 +66,25 @@ export interface ConnectOptions extends Way {
 
 export interface Credentials {
   readonly user: string;
-  /** Plain; its MD5 is what travels. */
+  /** Plain; its MD5 is what travels. Empty with a token. */
   readonly password: string;
+  /** With the capability token1: what this device was given before, in place of the password. */
+  readonly token?: Uint8Array;
+  /** With the capability token1: stable for this installation; it gets a token to log in with from then on. */
+  readonly deviceId?: string;
+  /** How the user knows it in the list of his devices. */
+  readonly deviceName?: string;
   readonly clientVersion?: string;
   readonly onlineStatus?: IM.BaseDefine.UserStatType;
   /** Beyond the stock protocol; default none. */
   readonly capabilities?: readonly string[];
+}
+
+/** What a device logs in with in place of the password. */
+export interface LoginToken {
+  readonly token: Uint8Array;
+  /** Unix ms, unless it is used before. */
+  readonly expiresMs: number;
 }
 
 export interface AskOptions {
@@ -150,6 +163,7 @@ export class Client extends EventEmitter<ClientEvents> {
   #end: CloseReason | undefined;
   #userInfo: IM.BaseDefine.UserInfo | undefined;
   #serverTime = 0;
+  #token: LoginToken | undefined;
   #kickReason: IM.BaseDefine.KickReasonType | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   /** Pushes right behind the login answer: told one turn later, when whoever awaits the login can be listening. */
@@ -192,7 +206,10 @@ export class Client extends EventEmitter<ClientEvents> {
   async enter(credentials: Credentials): Promise<void> {
     const request = {
       userName: credentials.user,
-      password: createHash('md5').update(credentials.password).digest('hex'),
+      password: credentials.token ? '' : createHash('md5').update(credentials.password).digest('hex'),
+      token: credentials.token,
+      deviceId: credentials.deviceId,
+      deviceName: credentials.deviceName,
       onlineStatus: credentials.onlineStatus ?? UserStatType.USER_STATUS_ONLINE,
       clientType: this.clientType,
       clientVersion: credentials.clientVersion ?? 'sdk',
@@ -203,6 +220,7 @@ export class Client extends EventEmitter<ClientEvents> {
       this.#connection.close('login-refused');
       throw new LoginRefused(answer.resultCode, answer.resultString ?? '');
     }
+    if (answer.token != null) this.#token = { token: answer.token.slice(), expiresMs: answer.tokenExpiresMs ?? 0 };
   }
 
   get clientType(): IM.BaseDefine.ClientType {
@@ -220,6 +238,10 @@ export class Client extends EventEmitter<ClientEvents> {
   /** The server's clock at the login, Unix seconds. */
   get serverTime(): number {
     return this.#serverTime;
+  }
+  /** What this device has to keep and to log in with from now on; undefined: what it had stays good. */
+  get freshToken(): LoginToken | undefined {
+    return this.#token;
   }
   get isClosed(): boolean {
     return this.#end !== undefined;
@@ -403,6 +425,18 @@ export class Client extends EventEmitter<ClientEvents> {
   async groupsInfo(groupIds: readonly number[]): Promise<IM.BaseDefine.GroupInfo[]> {
     const groupVersionList = groupIds.map((groupId) => ({ groupId, version: 0 }));
     return (await this.ask(group.info, { userId: this.userId, groupVersionList })).groupInfoList;
+  }
+
+  // ------------------------------------------------------------------------------------------------------- devices
+
+  /** Devices that log in as this user by a token; needs the capability token1. */
+  async devices(): Promise<IM.BaseDefine.DeviceInfo[]> {
+    return (await this.ask(login.devices, { userId: this.userId })).deviceList;
+  }
+
+  /** Logs a device of this user out; needs the capability token1. @returns whether there was one of this id */
+  async removeDevice(deviceId: string): Promise<boolean> {
+    return (await this.ask(login.removeDevice, { userId: this.userId, deviceId })).resultCode === 0;
   }
 
   // ------------------------------------------------------------------------------------------------------- leaving

@@ -75,6 +75,15 @@ export const login = {
     'IMQueryPushShieldRsp',
     Login.IMQueryPushShieldRsp,
   ),
+  devices: ask(0x0180, 'IMDeviceListReq', Login.IMDeviceListReq, 0x0181, 'IMDeviceListRsp', Login.IMDeviceListRsp),
+  removeDevice: ask(
+    0x0182,
+    'IMDeviceRemoveReq',
+    Login.IMDeviceRemoveReq,
+    0x0183,
+    'IMDeviceRemoveRsp',
+    Login.IMDeviceRemoveRsp,
+  ),
 };
 
 export const buddy = {
@@ -360,6 +369,22 @@ export const directory = {
     0x085b,
     'IMNoteAuditRsp',
     Directory.IMNoteAuditRsp,
+  ),
+  devices: ask(
+    0x0828,
+    'IMUserDevicesReq',
+    Directory.IMUserDevicesReq,
+    0x0829,
+    'IMUserDevicesRsp',
+    Directory.IMUserDevicesRsp,
+  ),
+  removeDevice: ask(
+    0x082a,
+    'IMRemoveDeviceReq',
+    Directory.IMRemoveDeviceReq,
+    0x082b,
+    'IMRemoveDeviceRsp',
+    Directory.IMRemoveDeviceRsp,
   ),
   changed: command(0x085c, 'IMDirectoryChanged', Directory.IMDirectoryChanged),
 };

@@ -127,6 +127,16 @@ export interface UserSession {
   readonly clientType: number;
 }
 
+/** A device that logs in by a token. */
+export interface UserDevice {
+  readonly deviceId: string;
+  readonly deviceName: string;
+  readonly clientType: number;
+  readonly createdMs: number;
+  readonly usedMs: number;
+  readonly expiresMs: number;
+}
+
 export interface UserDetails {
   readonly person: Person;
   readonly sessions: readonly UserSession[];

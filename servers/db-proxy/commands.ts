@@ -46,6 +46,8 @@ export const fromMsgServers = commandTable<DbProxyContext, Peer>([
   answer(login.getPushShield, logins.getPushShield),
   answer(login.setPushShield, logins.setPushShield),
   answer(login.deviceToken, logins.deviceToken),
+  answer(login.devices, logins.devices),
+  answer(login.removeDevice, logins.removeDevice),
 
   answer(buddy.allUsers, buddies.allUsers),
   answer(buddy.usersInfo, buddies.usersInfo),
@@ -105,6 +107,8 @@ const administration: readonly Row<DbProxyContext, Peer>[] = [
   answer(directory.groupMembers, directories.groupMembers),
   answer(directory.changeGroup, directories.changeGroup),
   answer(directory.endSessions, directories.endSessions),
+  answer(directory.devices, directories.userDevices),
+  answer(directory.removeDevice, directories.removeDevice),
   answer(directory.noteAudit, directories.noteAudit),
   answer(directory.settings, directories.settings),
 ];

@@ -14,6 +14,7 @@ import type { Events } from './storage/events.js';
 import type { GroupAdmin } from './storage/group-admin.js';
 import type { Groups } from './storage/groups.js';
 import type { LiveSettings } from './storage/live-settings.js';
+import type { LoginTokens } from './storage/login-tokens.js';
 import type { Messages } from './storage/messages.js';
 import type { Outbox } from './storage/outbox.js';
 import type { Passwords } from './storage/passwords.js';
@@ -32,6 +33,7 @@ export interface DbProxyContext {
   readonly passwords: Passwords;
   readonly groups: Groups;
   readonly devices: Devices;
+  readonly loginTokens: LoginTokens;
   readonly append: Append;
   readonly messages: Messages;
   readonly conversations: Conversations;

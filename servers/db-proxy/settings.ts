@@ -40,6 +40,7 @@ export const dbProxySettings = {
     'failed log-ins from one address within ten minutes, over all names; a further one has the address refused until they are over. Loopback never is; 0 for any number, as when all clients come through one proxy',
     0,
   ),
+  loginTokenDays: count(30, 'days that a device stays logged in by its token without being used', 1, 3650),
   timeZone: {
     ...text(
       Intl.DateTimeFormat().resolvedOptions().timeZone,

@@ -7,8 +7,9 @@
  *   dir1   IMDirectoryNotify when people or departments have changed
  *   file1  IMFileTokenReq: uploading to the store, and addresses to fetch files by
  *   sync1  IMSyncReq: one call that tells what has changed
+ *   token1 logging in by a token in place of the password, and the list of the devices that do
  */
-export const CAPABILITIES = ['ack2', 'dir1', 'err1', 'file1', 'sync1'] as const;
+export const CAPABILITIES = ['ack2', 'dir1', 'err1', 'file1', 'sync1', 'token1'] as const;
 export type Capability = (typeof CAPABILITIES)[number];
 
 export function grantedOf(asked: readonly string[]): ReadonlySet<Capability> {

@@ -95,6 +95,8 @@ export const fromClients: ReadonlyMap<number, ClientRow> = tableOf([
   client(login.deviceToken, logins.deviceToken),
   proxied(login.setPushShield),
   proxied(login.getPushShield),
+  proxied(login.devices, { needs: 'token1', asking: logins.asksForDevices }),
+  proxied(login.removeDevice, { needs: 'token1' }),
 
   proxied(buddy.allUsers, { asking: withClientType, parts: inParts(buddy.allUsers.reply, 'userList', UserInfo) }),
   proxied(buddy.usersInfo, { parts: inParts(buddy.usersInfo.reply, 'userInfoList', UserInfo) }),

@@ -35,6 +35,8 @@ export interface Identity {
   readonly loginNumber: number;
   /** What it asked for and was granted beyond the stock protocol; see capabilities.ts. */
   readonly capabilities: ReadonlySet<Capability>;
+  /** With token1: the device that logs in by a token from now on. */
+  readonly deviceId?: string | undefined;
 }
 
 /** A client's connection, and who it is once it has logged in. Ends with the connection. */
@@ -86,6 +88,9 @@ export class Session implements ConnectionOwner {
   }
   get loginNumber(): number {
     return this.#identity?.loginNumber ?? 0;
+  }
+  get deviceId(): string | undefined {
+    return this.#identity?.deviceId;
   }
   /** Whether the client asked for this and may be sent what belongs to it. */
   may(capability: Capability): boolean {

@@ -14,6 +14,8 @@ export const samples: readonly (readonly [Command<never, unknown>, Buffer])[] = 
   sample(login.kickPc, { userId: 1 }),
   sample(login.setPushShield, { userId: 1, shieldStatus: 1 }),
   sample(login.getPushShield, { userId: 1 }),
+  sample(login.devices, { userId: 1 }),
+  sample(login.removeDevice, { userId: 1, deviceId: 'phone' }),
   sample(buddy.recentSessions, { userId: 1, latestUpdateTime: 0 }),
   sample(buddy.usersInfo, { userId: 1, userIdList: [1, 2] }),
   sample(buddy.removeSession, { userId: 1, sessionType: SINGLE, sessionId: 2 }),

@@ -1175,6 +1175,31 @@ export namespace IM {
                 shieldStatus: number;
             }
         }
+
+        class DeviceInfo {
+            constructor(properties?: IM.BaseDefine.DeviceInfo.$Properties);
+            deviceId: string;
+            deviceName: string;
+            clientType: IM.BaseDefine.ClientType;
+            createdMs: number;
+            usedMs: number;
+            expiresMs: number;
+            current?: boolean | undefined;
+            static encode(message: IM.BaseDefine.DeviceInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.BaseDefine.DeviceInfo;
+        }
+
+        namespace DeviceInfo {
+            interface $Properties {
+                deviceId: string;
+                deviceName: string;
+                clientType: IM.BaseDefine.ClientType;
+                createdMs: number;
+                usedMs: number;
+                expiresMs: number;
+                current?: boolean | undefined;
+            }
+        }
     }
 
     namespace Cluster {
@@ -1358,6 +1383,7 @@ export namespace IM {
         class IMUserGroupsReq {
             constructor(properties?: IM.Cluster.IMUserGroupsReq.$Properties);
             userId: number;
+            deviceId?: string | undefined;
             static encode(message: IM.Cluster.IMUserGroupsReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMUserGroupsReq;
         }
@@ -1365,6 +1391,7 @@ export namespace IM {
         namespace IMUserGroupsReq {
             interface $Properties {
                 userId: number;
+                deviceId?: string | undefined;
             }
         }
 
@@ -3820,6 +3847,62 @@ export namespace IM {
             }
         }
 
+        class IMUserDevicesReq {
+            constructor(properties?: IM.Directory.IMUserDevicesReq.$Properties);
+            userId: number;
+            static encode(message: IM.Directory.IMUserDevicesReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMUserDevicesReq;
+        }
+
+        namespace IMUserDevicesReq {
+            interface $Properties {
+                userId: number;
+            }
+        }
+
+        class IMUserDevicesRsp {
+            constructor(properties?: IM.Directory.IMUserDevicesRsp.$Properties);
+            deviceList: IM.BaseDefine.DeviceInfo[];
+            static encode(message: IM.Directory.IMUserDevicesRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMUserDevicesRsp;
+        }
+
+        namespace IMUserDevicesRsp {
+            interface $Properties {
+                deviceList?: readonly IM.BaseDefine.DeviceInfo.$Properties[] | undefined;
+            }
+        }
+
+        class IMRemoveDeviceReq {
+            constructor(properties?: IM.Directory.IMRemoveDeviceReq.$Properties);
+            actor: IM.Directory.Actor;
+            userId: number;
+            deviceId: string;
+            static encode(message: IM.Directory.IMRemoveDeviceReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMRemoveDeviceReq;
+        }
+
+        namespace IMRemoveDeviceReq {
+            interface $Properties {
+                actor: IM.Directory.Actor.$Properties;
+                userId: number;
+                deviceId: string;
+            }
+        }
+
+        class IMRemoveDeviceRsp {
+            constructor(properties?: IM.Directory.IMRemoveDeviceRsp.$Properties);
+            removed: boolean;
+            static encode(message: IM.Directory.IMRemoveDeviceRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMRemoveDeviceRsp;
+        }
+
+        namespace IMRemoveDeviceRsp {
+            interface $Properties {
+                removed: boolean;
+            }
+        }
+
         class IMAuditReq {
             constructor(properties?: IM.Directory.IMAuditReq.$Properties);
             beforeId?: number | undefined;
@@ -4028,6 +4111,7 @@ export namespace IM {
             profileList: IM.Directory.ProfileChange[];
             usersStamp?: number | undefined;
             departmentsStamp?: number | undefined;
+            endedDeviceList: IM.Directory.EndedDevice[];
             static encode(message: IM.Directory.IMDirectoryChanged.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.IMDirectoryChanged;
         }
@@ -4040,6 +4124,22 @@ export namespace IM {
                 profileList?: readonly IM.Directory.ProfileChange.$Properties[] | undefined;
                 usersStamp?: number | undefined;
                 departmentsStamp?: number | undefined;
+                endedDeviceList?: readonly IM.Directory.EndedDevice.$Properties[] | undefined;
+            }
+        }
+
+        class EndedDevice {
+            constructor(properties?: IM.Directory.EndedDevice.$Properties);
+            userId: number;
+            deviceId: string;
+            static encode(message: IM.Directory.EndedDevice.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.EndedDevice;
+        }
+
+        namespace EndedDevice {
+            interface $Properties {
+                userId: number;
+                deviceId: string;
             }
         }
 
@@ -4618,6 +4718,7 @@ export namespace IM {
             clientVersion?: string | undefined;
             capabilities: string[];
             deviceId?: string | undefined;
+            token?: Uint8Array | undefined;
             deviceName?: string | undefined;
             static encode(message: IM.Login.IMLoginReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMLoginReq;
@@ -4632,6 +4733,7 @@ export namespace IM {
                 clientVersion?: string | undefined;
                 capabilities?: readonly string[] | undefined;
                 deviceId?: string | undefined;
+                token?: Uint8Array | undefined;
                 deviceName?: string | undefined;
             }
         }
@@ -4645,6 +4747,8 @@ export namespace IM {
             userInfo?: IM.BaseDefine.UserInfo | undefined;
             capabilities: string[];
             serverTimeMs?: number | undefined;
+            token?: Uint8Array | undefined;
+            tokenExpiresMs?: number | undefined;
             heartbeatS?: number | undefined;
             frameSizeMax?: number | undefined;
             static encode(message: IM.Login.IMLoginRes.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
@@ -4660,6 +4764,8 @@ export namespace IM {
                 userInfo?: IM.BaseDefine.UserInfo.$Properties | undefined;
                 capabilities?: readonly string[] | undefined;
                 serverTimeMs?: number | undefined;
+                token?: Uint8Array | undefined;
+                tokenExpiresMs?: number | undefined;
                 heartbeatS?: number | undefined;
                 frameSizeMax?: number | undefined;
             }
@@ -4833,6 +4939,66 @@ export namespace IM {
                 resultCode: number;
                 shieldStatus?: number | undefined;
                 attachData?: Uint8Array | undefined;
+            }
+        }
+
+        class IMDeviceListReq {
+            constructor(properties?: IM.Login.IMDeviceListReq.$Properties);
+            userId: number;
+            deviceId?: string | undefined;
+            static encode(message: IM.Login.IMDeviceListReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMDeviceListReq;
+        }
+
+        namespace IMDeviceListReq {
+            interface $Properties {
+                userId: number;
+                deviceId?: string | undefined;
+            }
+        }
+
+        class IMDeviceListRsp {
+            constructor(properties?: IM.Login.IMDeviceListRsp.$Properties);
+            userId: number;
+            deviceList: IM.BaseDefine.DeviceInfo[];
+            static encode(message: IM.Login.IMDeviceListRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMDeviceListRsp;
+        }
+
+        namespace IMDeviceListRsp {
+            interface $Properties {
+                userId: number;
+                deviceList?: readonly IM.BaseDefine.DeviceInfo.$Properties[] | undefined;
+            }
+        }
+
+        class IMDeviceRemoveReq {
+            constructor(properties?: IM.Login.IMDeviceRemoveReq.$Properties);
+            userId: number;
+            deviceId: string;
+            static encode(message: IM.Login.IMDeviceRemoveReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMDeviceRemoveReq;
+        }
+
+        namespace IMDeviceRemoveReq {
+            interface $Properties {
+                userId: number;
+                deviceId: string;
+            }
+        }
+
+        class IMDeviceRemoveRsp {
+            constructor(properties?: IM.Login.IMDeviceRemoveRsp.$Properties);
+            userId: number;
+            resultCode: number;
+            static encode(message: IM.Login.IMDeviceRemoveRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMDeviceRemoveRsp;
+        }
+
+        namespace IMDeviceRemoveRsp {
+            interface $Properties {
+                userId: number;
+                resultCode: number;
             }
         }
     }
@@ -5498,6 +5664,8 @@ export namespace IM {
             password: string;
             attachData?: Uint8Array | undefined;
             clientAddress?: string | undefined;
+            token?: Uint8Array | undefined;
+            device?: IM.BaseDefine.DeviceInfo | undefined;
             static encode(message: IM.Server.IMValidateReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMValidateReq;
         }
@@ -5508,6 +5676,8 @@ export namespace IM {
                 password: string;
                 attachData?: Uint8Array | undefined;
                 clientAddress?: string | undefined;
+                token?: Uint8Array | undefined;
+                device?: IM.BaseDefine.DeviceInfo.$Properties | undefined;
             }
         }
 
@@ -5519,6 +5689,8 @@ export namespace IM {
             userInfo?: IM.BaseDefine.UserInfo | undefined;
             attachData?: Uint8Array | undefined;
             loginNumber?: number | undefined;
+            token?: Uint8Array | undefined;
+            tokenExpiresMs?: number | undefined;
             static encode(message: IM.Server.IMValidateRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMValidateRsp;
         }
@@ -5531,6 +5703,8 @@ export namespace IM {
                 userInfo?: IM.BaseDefine.UserInfo.$Properties | undefined;
                 attachData?: Uint8Array | undefined;
                 loginNumber?: number | undefined;
+                token?: Uint8Array | undefined;
+                tokenExpiresMs?: number | undefined;
             }
         }
 

@@ -3,13 +3,14 @@ import { z } from 'zod';
 import { ImError } from '../../../common/errors.js';
 import {
   AVATAR_URL_SIZE_MAX,
+  DEVICE_ID_LENGTH_MAX,
   PASSWORD_LENGTH_MAX,
   PROFILE_FIELD_LENGTH_MAX,
   SIGNATURE_SIZE_MAX,
   USER_NAME_LENGTH_MAX,
 } from '../../../common/limits.js';
 import { consoleView, directory } from '../../../common/pdu/commands.js';
-import type { PeoplePage, Person, UserDetails, UserSession } from '../api.js';
+import type { PeoplePage, Person, UserDetails, UserDevice, UserSession } from '../api.js';
 import { givenUp } from '../conflict.js';
 import type { AdminContext } from '../context.js';
 import { route } from '../route.js';
@@ -131,6 +132,23 @@ export const userRoutes = [
     body: z.strictObject({ deviceClass: z.union([z.literal(1), z.literal(2)]).optional(), forgetToken: z.boolean() }),
     async handle(ctx, { caller, params, body }) {
       await ctx.dbProxies.ask(directory.endSessions, { actor: caller.actor, userId: params.id!, ...body });
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/api/users/:id/devices',
+    needs: 'look',
+    async handle(ctx, { params }): Promise<readonly UserDevice[]> {
+      return (await ctx.dbProxies.ask(directory.devices, { userId: params.id! })).deviceList;
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/api/users/:id/devices/remove',
+    needs: 'directory.change',
+    body: z.strictObject({ deviceId: z.string().min(1).max(DEVICE_ID_LENGTH_MAX) }),
+    async handle(ctx, { caller, params, body }) {
+      await ctx.dbProxies.ask(directory.removeDevice, { actor: caller.actor, userId: params.id!, ...body });
     },
   }),
 ];

@@ -17,6 +17,7 @@ import type { DbProxyContext } from '../context.js';
 import type { Actor, AuditRow } from '../storage/audit.js';
 import type { ImportOutcome, PersonChange, PersonChanged, PersonFields } from '../storage/people.js';
 import { canBeKept } from './buddy.js';
+import { endDevice } from './login.js';
 
 const { GroupType } = IM.BaseDefine;
 const STATUS_MAX = 4;
@@ -190,6 +191,24 @@ export async function endSessions(
   await ctx.people.endSessions(actorOf(asked.actor), userId, onlyClass, asked.forgetToken === true);
   ctx.tellMsgServers({ endedUserList: [userId], onlyClass });
   return {};
+}
+
+export async function userDevices(
+  ctx: DbProxyContext,
+  asked: IM.Directory.IMUserDevicesReq,
+): Promise<IM.Directory.IMUserDevicesRsp.$Properties> {
+  return { deviceList: await ctx.loginTokens.ofUser(requireUserId(asked.userId)) };
+}
+
+export async function removeDevice(
+  ctx: DbProxyContext,
+  asked: IM.Directory.IMRemoveDeviceReq,
+): Promise<IM.Directory.IMRemoveDeviceRsp.$Properties> {
+  const { deviceId } = asked;
+  const userId = requireUserId(asked.userId);
+  const removed = await ctx.loginTokens.removeAudited(actorOf(asked.actor), userId, deviceId);
+  if (removed) endDevice(ctx, { userId, deviceId });
+  return { removed };
 }
 
 export async function auditTrail(

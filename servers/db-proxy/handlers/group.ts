@@ -47,9 +47,13 @@ export async function ofUser(
   ctx: DbProxyContext,
   asked: IM.Cluster.IMUserGroupsReq,
 ): Promise<IM.Cluster.IMUserGroupsRsp.$Properties> {
-  const { userId } = asked;
-  const [memberships, existing] = await Promise.all([ctx.groups.membershipsOf(userId), ctx.users.existing([userId])]);
-  return { groupIdList: memberships.map((each) => each.groupId), left: !existing.has(userId) };
+  const { userId, deviceId } = asked;
+  const [memberships, existing, loggedIn] = await Promise.all([
+    ctx.groups.membershipsOf(userId),
+    ctx.users.existing([userId]),
+    deviceId == null || ctx.loginTokens.isLoggedIn(userId, deviceId),
+  ]);
+  return { groupIdList: memberships.map((each) => each.groupId), left: !existing.has(userId) || !loggedIn };
 }
 
 /** A client makes a temporary group; the fixed ones are the administration's. The creator is always a member. */

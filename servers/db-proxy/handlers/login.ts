@@ -1,6 +1,13 @@
-import { DEVICE_TOKEN_SIZE_MAX, PASSWORD_LENGTH_MAX, USER_NAME_LENGTH_MAX } from '../../../common/limits.js';
+import {
+  DEVICE_ID_LENGTH_MAX,
+  DEVICE_NAME_LENGTH_MAX,
+  DEVICE_TOKEN_SIZE_MAX,
+  PASSWORD_LENGTH_MAX,
+  USER_NAME_LENGTH_MAX,
+} from '../../../common/limits.js';
 import type { IM } from '../../../common/pdu/pb.js';
 import type { DbProxyContext } from '../context.js';
+import type { Device, FreshToken } from '../storage/login-tokens.js';
 import { PUSH } from '../storage/pushes.js';
 import { canBeKept, userInfo } from './buddy.js';
 
@@ -16,12 +23,60 @@ export async function validate(
   const tooLong = userName.length > USER_NAME_LENGTH_MAX || password.length > PASSWORD_LENGTH_MAX;
   // PostgreSQL has no text with a NUL in it, so nobody has such a name.
   if (tooLong || userName.includes('\0')) return { userName, resultCode: CODE.wrong, resultString: TEXT.wrong };
-  const result = await ctx.passwords.check(userName, password, asked.clientAddress ?? '');
-  if (!result.ok) return { userName, resultCode: CODE[result.why], resultString: TEXT[result.why] };
-  const entered = await ctx.users.enter(result.userId);
-  if (entered === undefined) return { userName, resultCode: CODE.wrong, resultString: TEXT.wrong };
+  const wrong = { userName, resultCode: CODE.wrong, resultString: TEXT.wrong };
+  const device = asked.device == null ? undefined : deviceOf(asked.device);
+  let admitted: { userId: number; fresh: FreshToken | undefined };
+  if (asked.token != null) {
+    const result = device && (await ctx.loginTokens.enter(userName, device.deviceId, asked.token));
+    if (result?.ok === false && result.stolen !== undefined) endDevice(ctx, result.stolen);
+    if (result?.ok !== true) return wrong;
+    admitted = result;
+  } else {
+    const result = await ctx.passwords.check(userName, password, asked.clientAddress ?? '');
+    if (!result.ok) return { userName, resultCode: CODE[result.why], resultString: TEXT[result.why] };
+    const { userId, passwordHash } = result;
+    admitted = { userId, fresh: device && (await ctx.loginTokens.issue(userId, passwordHash, device)) };
+  }
+  const entered = await ctx.users.enter(admitted.userId);
+  if (entered === undefined) return wrong;
   const { user, loginNumber } = entered;
-  return { userName, resultCode: 0, resultString: TEXT.ok, userInfo: userInfo(user), loginNumber };
+  const { fresh } = admitted;
+  const answer = { userName, resultCode: 0, resultString: TEXT.ok, userInfo: userInfo(user), loginNumber };
+  return { ...answer, token: fresh?.token, tokenExpiresMs: fresh?.expiresMs };
+}
+
+/** The user's own devices, for himself. */
+export async function devices(
+  ctx: DbProxyContext,
+  { userId, deviceId: asking }: IM.Login.IMDeviceListReq,
+): Promise<IM.Login.IMDeviceListRsp.$Properties> {
+  const known = await ctx.loginTokens.ofUser(userId);
+  return { userId, deviceList: known.map((each) => ({ ...each, current: each.deviceId === asking })) };
+}
+
+export async function removeDevice(
+  ctx: DbProxyContext,
+  { userId, deviceId }: IM.Login.IMDeviceRemoveReq,
+): Promise<IM.Login.IMDeviceRemoveRsp.$Properties> {
+  const removed = await ctx.loginTokens.remove(userId, deviceId);
+  if (removed) endDevice(ctx, { userId, deviceId });
+  return { userId, resultCode: removed ? 0 : 1 };
+}
+
+/** The session of a device that has just been logged out ends, wherever it is. */
+export function endDevice(ctx: DbProxyContext, device: { userId: number; deviceId: string }): void {
+  ctx.tellMsgServers({ endedDeviceList: [device] });
+}
+
+/** Undefined: it calls itself by no id that can be kept, so it gets no token. */
+function deviceOf({ deviceId, deviceName, clientType }: IM.BaseDefine.DeviceInfo.$Properties): Device | undefined {
+  if (deviceId === '' || deviceId.length > DEVICE_ID_LENGTH_MAX || !isOneLine(deviceId)) return undefined;
+  return { deviceId, deviceName: isOneLine(deviceName) ? deviceName.slice(0, DEVICE_NAME_LENGTH_MAX) : '', clientType };
+}
+
+function isOneLine(text: string): boolean {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  return !/[\x00-\x1f\x7f]/.test(text);
 }
 
 export async function getPushShield(

@@ -18,11 +18,12 @@ import { LEFT } from './users.js';
  *   teamtalk-md5$<salt, up to 4 characters>$<hex MD5 of: hex MD5 of the password, then the salt>
  */
 export type LoginResult =
-  | { readonly ok: true; readonly userId: number }
+  /** With the hash that was checked, as it is stored now. */
+  | { readonly ok: true; readonly userId: number; readonly passwordHash: string }
   | { readonly ok: false; readonly why: 'wrong' | 'locked' };
 
-/** What decided a log-in: a mark made here or by another db-proxy, a full check, or a lock. */
-export const DECIDED_BY = ['mark', 'shared-mark', 'hash', 'locked-name', 'locked-address'] as const;
+/** What decided a log-in: a mark made here or by another db-proxy, a full check, a token, or a lock. */
+export const DECIDED_BY = ['mark', 'shared-mark', 'hash', 'token', 'locked-name', 'locked-address'] as const;
 export type DecidedBy = (typeof DECIDED_BY)[number];
 
 export interface PasswordParts {
@@ -87,11 +88,11 @@ export class Passwords {
     }
     // Many guesses at once, all begun before the first of them had failed, get no further than one after the other.
     if (mark === undefined && (await failures.isLocked(name))) return this.#locked('locked-name');
-    await Promise.all([
+    const [passwordHash] = await Promise.all([
+      mark === undefined ? this.#makeMark(checked) : checked.stored,
       failures.clear({ id: user.id, name, inTable: Number(user.failures) }),
-      mark === undefined && this.#makeMark(checked),
     ]);
-    return { ok: true, userId: user.id };
+    return { ok: true, userId: user.id, passwordHash };
   }
 
   /** For a password that is being set; a few at a time, so that log-ins get their turns. */
@@ -104,8 +105,11 @@ export class Passwords {
     return { ok: false, why: 'locked' };
   }
 
-  #makeMark(checked: Checked): Promise<void> {
-    return checked.stored.startsWith(TEAMTALK_PREFIX) ? this.#rehash(checked) : this.#parts.marks.make(checked);
+  /** @returns the hash as it is stored afterwards */
+  async #makeMark(checked: Checked): Promise<string> {
+    if (checked.stored.startsWith(TEAMTALK_PREFIX)) return this.#rehash(checked);
+    await this.#parts.marks.make(checked);
+    return checked.stored;
   }
 
   async #verify(stored: string, md5Hex: string): Promise<boolean> {
@@ -121,13 +125,15 @@ export class Passwords {
   }
 
   /** Only over what was checked: somebody may have set another password meanwhile. */
-  async #rehash(checked: Checked): Promise<void> {
+  async #rehash(checked: Checked): Promise<string> {
     const fresh = await hashPassword(checked.md5Hex);
     const { rowCount } = await this.#meta.query(
       'update meta.users set password_hash = $3 where id = $1 and password_hash = $2',
       [checked.userId, checked.stored, fresh],
     );
-    if (rowCount === 1) await this.#parts.marks.make({ ...checked, stored: fresh });
+    if (rowCount !== 1) return checked.stored;
+    await this.#parts.marks.make({ ...checked, stored: fresh });
+    return fresh;
   }
 }
 

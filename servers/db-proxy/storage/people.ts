@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { ImError } from '../../../common/errors.js';
 import { type Actor, type Audit, difference } from './audit.js';
 import { inTransaction, isUniqueViolation } from './database.js';
+import { forgetDevices } from './login-tokens.js';
 import { NO_PASSWORD } from './passwords.js';
 import { LEFT, type User, type UserRow } from './users.js';
 
@@ -223,7 +224,7 @@ export class People {
     }
   }
 
-  /** Ends sessions and, when asked, forgets where to push to. @throws ImError NO_SUCH_USER */
+  /** Ends sessions and, when asked, forgets where to push to and logs the devices out. @throws ImError NO_SUCH_USER */
   async endSessions(
     actor: Actor,
     userId: number,
@@ -232,7 +233,10 @@ export class People {
   ): Promise<void> {
     await inTransaction(this.#meta, async (client) => {
       if ((await read(client, userId)) === undefined) throw new ImError('NO_SUCH_USER', `there is no user ${userId}`);
-      if (forgetToken) await client.query('delete from meta.device_token where user_id = $1', [userId]);
+      if (forgetToken) {
+        await client.query('delete from meta.device_token where user_id = $1', [userId]);
+        await forgetDevices(client, userId, deviceClass);
+      }
       const after = { deviceClass, forgetToken };
       await this.#audit.record(client, actor, [{ action: 'user.end-sessions', subject: `user:${userId}`, after }]);
     });
@@ -343,10 +347,12 @@ async function update(client: pg.ClientBase, before: Person, { fields, passwordH
   if (passwordHash !== undefined)
     await client.query('delete from meta.login_failure where user_name = $1', [before.name]);
   const person = personOf(rows[0]!);
+  const ended = passwordHash !== undefined || (person.status === LEFT && before.status !== LEFT);
+  if (ended) await forgetDevices(client, before.userId);
   const password = passwordHash === undefined ? {} : { password: 'changed' };
   const changed: PersonChanged = {
     person,
-    ended: passwordHash !== undefined || (person.status === LEFT && before.status !== LEFT),
+    ended,
     avatar: person.avatar !== before.avatar,
     signInfo: person.signInfo !== before.signInfo,
   };

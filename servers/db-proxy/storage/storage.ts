@@ -25,6 +25,7 @@ import { KeyWatch } from './key-watch.js';
 import { LiveSettings } from './live-settings.js';
 import { LoginFailures } from './login-failures.js';
 import { LoginMarks } from './login-marks.js';
+import { LoginTokens } from './login-tokens.js';
 import { MasterKeyring } from './master-key.js';
 import { Messages, type ReadCounters } from './messages.js';
 import { migrate } from './migrations.js';
@@ -57,6 +58,7 @@ export type StorageSettings = Pick<
   | 'redisTimeoutMs'
   | 'addressFailuresMax'
   | 'timeZone'
+  | 'loginTokenDays'
 >;
 
 /** Called for every log-in that is decided, and for every call of Redis. */
@@ -118,6 +120,7 @@ export async function openStorage(
     groupAdmin: new GroupAdmin(meta, audit),
     liveSettings: new LiveSettings(meta, audit),
     devices: new Devices(meta),
+    loginTokens: new LoginTokens(meta, audit, settings.loginTokenDays),
     quietHours,
     passwords: openPasswords(meta, masterKeys.first.key, settings.addressFailuresMax, redis, watch),
     /** Undefined: there is none in the settings. */

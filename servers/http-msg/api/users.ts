@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { ADMIN_PAGE_MAX } from '../../../common/limits.js';
+import { ADMIN_PAGE_MAX, DEVICE_ID_LENGTH_MAX } from '../../../common/limits.js';
 import { directory } from '../../../common/pdu/commands.js';
 import type { IM } from '../../../common/pdu/pb.js';
 import type { HttpMsgContext } from '../context.js';
@@ -28,6 +28,17 @@ const fields = {
   signature: z.string(),
 };
 const person = z.object({ id: z.number(), ...fields, version: z.number(), created: z.string() }).meta({ id: 'User' });
+const device = z
+  .object({
+    id: z.string(),
+    name: z.string().describe('as it calls itself'),
+    type: z.string(),
+    created: z.string().describe('when the password was given there'),
+    used: z.string().describe('the last log-in, to a day'),
+    expires: z.string(),
+  })
+  .meta({ id: 'Device' });
+const TYPES: Readonly<Record<number, string>> = { 1: 'windows', 2: 'mac', 17: 'ios', 18: 'android' };
 const written = z.strictObject({
   ...fields,
   password: z
@@ -159,6 +170,49 @@ export const users = (ctx: HttpMsgContext) => async (app: Api) => {
       return reply.code(204).send(null);
     },
   );
+
+  app.get(
+    '/users/:id/devices',
+    {
+      config: { scope: 'users:read' },
+      schema: {
+        tags,
+        operationId: 'listDevices',
+        summary: 'Devices that log in by a token',
+        params,
+        response: { 200: z.object({ devices: z.array(device) }), ...problems },
+      },
+    },
+    async (request) => {
+      const { deviceList } = await ctx.dbProxies.ask(directory.devices, { userId: request.params.id });
+      return { devices: deviceList.map(deviceShown) };
+    },
+  );
+
+  app.delete(
+    '/users/:id/devices/:device',
+    {
+      config: { scope: 'users:write' },
+      schema: {
+        tags,
+        operationId: 'removeDevice',
+        summary: 'Log a device out',
+        description: 'Its token ends at once, and so does its session.',
+        params: params.extend({ device: z.string().min(1).max(DEVICE_ID_LENGTH_MAX) }),
+        response: { 204: z.null(), ...problems },
+      },
+    },
+    async (request, reply) => {
+      const { id: userId, device: deviceId } = request.params;
+      const { removed } = await ctx.dbProxies.ask(directory.removeDevice, {
+        actor: actorOf(request),
+        userId,
+        deviceId,
+      });
+      if (!removed) throw new Problem(404, 'NO_SUCH_DEVICE', `user ${userId} has no such device`);
+      return reply.code(204).send(null);
+    },
+  );
 };
 
 /** @throws Problem 404 */
@@ -183,6 +237,12 @@ export function fieldsOf(body: z.infer<typeof changes>): IM.Directory.PersonFiel
 /** What TeamTalk clients make of a password. */
 export function passwordMd5(password: string): string {
   return createHash('md5').update(password).digest('hex');
+}
+
+function deviceShown(it: IM.BaseDefine.DeviceInfo): z.infer<typeof device> {
+  const time = (ms: number) => new Date(ms).toISOString();
+  const times = { created: time(it.createdMs), used: time(it.usedMs), expires: time(it.expiresMs) };
+  return { id: it.deviceId, name: it.deviceName, type: TYPES[it.clientType] ?? String(it.clientType), ...times };
 }
 
 function shown(it: IM.Directory.Person): z.infer<typeof person> {

@@ -12,6 +12,9 @@ const { GroupModifyType, KickReasonType } = IM.BaseDefine;
  */
 export function directoryChanged(ctx: MsgContext, told: IM.Directory.IMDirectoryChanged): void {
   for (const userId of told.endedUserList) endSessions(ctx, userId, told.onlyClass);
+  for (const { userId, deviceId } of told.endedDeviceList)
+    for (const session of ctx.sessions.ofUser(userId))
+      if (session.deviceId === deviceId) session.kick(KickReasonType.KICK_REASON_DUPLICATE_USER);
   for (const change of told.groupList) groupChanged(ctx, change);
   for (const { userId, avatar, signInfo } of told.profileList) {
     if (avatar != null)

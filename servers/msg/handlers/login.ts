@@ -28,11 +28,12 @@ export async function enter(ctx: MsgContext, asked: IM.Login.IMLoginReq, session
       userName,
       password,
       clientAddress: session.connection.address,
+      ...(asked.capabilities.includes('token1') && { token: asked.token, device: deviceOf(asked) }),
     });
     if (verdict.resultCode !== 0 || verdict.userInfo === undefined) {
       return refuse(ctx, session, seq, ResultType.REFUSE_REASON_DB_VALIDATE_FAILED, verdict.resultString ?? '');
     }
-    await begin(ctx, session, asked, { userInfo: verdict.userInfo, loginNumber: verdict.loginNumber ?? 0 }, seq);
+    await begin(ctx, session, asked, { ...verdict, userInfo: verdict.userInfo }, seq);
   } catch (error) {
     if (!(error instanceof ImError)) throw error;
     ctx.log.warn({ error: error.message, address: session.connection.address }, 'log-in not decided');
@@ -44,18 +45,21 @@ async function begin(
   ctx: MsgContext,
   session: Session,
   asked: IM.Login.IMLoginReq,
-  { userInfo, loginNumber }: { userInfo: IM.BaseDefine.UserInfo; loginNumber: number },
+  verdict: IM.Server.IMValidateRsp & { userInfo: IM.BaseDefine.UserInfo },
   seq: number,
 ): Promise<void> {
   if (session.state !== 'verifying') return; // gone while we were asking
+  const { userInfo, token } = verdict;
   const { userId } = userInfo;
   const { clientType } = asked;
   const capabilities = grantedOf(asked.capabilities);
   const clientVersion = asked.clientVersion ?? '';
-  session.begin({ userId, clientType, clientVersion, loginNumber, capabilities }, ctx.clock.nowMs());
+  const loginNumber = verdict.loginNumber ?? 0;
+  const deviceId = token != null || asked.token != null ? (asked.deviceId ?? undefined) : undefined;
+  session.begin({ userId, clientType, clientVersion, loginNumber, capabilities, deviceId }, ctx.clock.nowMs());
   await ctx.routes.begin(ctx.sessions.add(session));
   // Asked only now: a change of members from here on reaches us as an event, one before is in the answer.
-  const { groupIdList, left } = await ctx.dbProxies.ask(cluster.userGroups, { userId }, userId);
+  const { groupIdList, left } = await ctx.dbProxies.ask(cluster.userGroups, { userId, deviceId }, userId);
   if (left === true) return refuse(ctx, session, seq, ResultType.REFUSE_REASON_DB_VALIDATE_FAILED, TEXT.left);
   await ctx.routes.begin({ users: [], groups: ctx.sessions.addGroups(session, groupIdList) });
   // Only now, in one go with its presence: the user does not seem to be gone in between.
@@ -69,11 +73,28 @@ async function begin(
     onlineStatus: asked.onlineStatus,
     userInfo,
     ...(capabilities.size === 0 ? {} : extras(ctx, capabilities)),
+    ...(token != null && { token, tokenExpiresMs: verdict.tokenExpiresMs }),
   };
   ctx.sessionAddresses.began(session); // known before the client can act on the answer
   session.welcome(encodeFrame(login.enter.reply, seq, result));
   ctx.counters.logins.inc({ result: 'ok' });
   ctx.routes.presence(session, true);
+}
+
+/** As the client calls itself; db-proxy says what of it can be. */
+function deviceOf({
+  deviceId,
+  deviceName,
+  clientType,
+}: IM.Login.IMLoginReq): IM.BaseDefine.DeviceInfo.$Properties | undefined {
+  if (deviceId == null) return undefined;
+  return { deviceId, deviceName: deviceName ?? '', clientType, createdMs: 0, usedMs: 0, expiresMs: 0 };
+}
+
+/** Which of them asks is the session's knowledge. */
+export function asksForDevices(session: Session, asked: IM.Login.IMDeviceListReq): void {
+  if (session.deviceId === undefined) delete asked.deviceId;
+  else asked.deviceId = session.deviceId;
 }
 
 /** For clients that asked for more than the stock protocol. */
@@ -146,16 +167,17 @@ export function kickPc(
   return { userId, resultCode: 0 };
 }
 
-/** A phone that logs out wants no more pushes. */
+/** A phone that logs out wants no more pushes, and a device that logs in by a token has to be told the password again. */
 export async function leave(
   ctx: MsgContext,
   _asked: IM.Login.IMLogoutReq,
   session: Session,
   seq: number,
 ): Promise<void> {
-  const { userId, clientType } = session;
+  const { userId, clientType, deviceId } = session;
   session.send(encodeFrame(login.leave.reply, seq, { resultCode: 0 }));
   session.close('logout');
+  if (deviceId !== undefined) await ctx.dbProxies.ask(login.removeDevice, { userId, deviceId }, userId);
   if (classOf(clientType) === DeviceClass.DEVICE_CLASS_MOBILE)
     await ctx.dbProxies.ask(login.deviceToken, { userId, deviceToken: '', clientType }, userId);
 }

@@ -8,10 +8,10 @@ import { Button, Dialog, Failure, Loading, Mark, Said, Select, TextField } from 
 import { useAction } from '../ui/use-action.js';
 import { useLoad } from '../use-load.js';
 import { choicesOf } from './departments-data.js';
+import { CLIENTS, Tokens } from './user-tokens.js';
 
 export const STATUSES = [0, 1, 2, 3, 4] as const;
 const LEFT = 3;
-const CLIENTS: Readonly<Record<number, string>> = { 1: 'Windows', 2: 'macOS', 17: 'iOS', 18: 'Android' };
 const MOBILE_BIT = 16;
 
 const TEXT_FIELDS = ['name', 'nick', 'domain', 'phone', 'email', 'avatar', 'signInfo'] as const;
@@ -58,6 +58,7 @@ function Existing({ userId, ...props }: Props & { userId: number }) {
         <div class="stack">
           <Form key={data.person.version} person={data.person} {...props} reload={reload} />
           <Devices details={data} reload={reload} />
+          <Tokens userId={userId} />
           <Groups details={data} />
         </div>
       )}

@@ -188,6 +188,8 @@ export const en = {
   'users.disableText': 'All sessions end at once and nobody can log in with this name. Messages stay.',
   'users.devices': 'Devices that are logged in',
   'users.noDevices': 'Nowhere at the moment.',
+  'users.tokens': 'Devices that log in without the password',
+  'users.removeToken': 'Ask for the password',
   'users.endSession': 'Log out',
   'users.endAll': 'Log out everywhere',
   'users.ended': 'The session is being ended.',

@@ -190,6 +190,8 @@ export const zh: Texts = {
   'users.disableText': '所有会话立即结束，此登录名不能再登录。消息保留。',
   'users.devices': '已登录的设备',
   'users.noDevices': '目前未登录。',
+  'users.tokens': '免密登录的设备',
+  'users.removeToken': '要求输入密码',
   'users.endSession': '下线',
   'users.endAll': '全部下线',
   'users.ended': '正在结束会话。',
