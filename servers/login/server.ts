@@ -5,7 +5,7 @@ import { answer, commandTable, hear } from '../../common/server/command-table.js
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { openClients } from './clients.js';
 import { openHttp } from './http.js';
-import { MsgServers } from './msg-servers.js';
+import { MsgServers, TICK_MS } from './msg-servers.js';
 import type { LoginSettings } from './settings.js';
 
 /**
@@ -17,7 +17,8 @@ export async function startLoginServer(
   { name, log, metrics }: Surroundings,
 ): Promise<Running> {
   const certificate = await openCertificate(settings, { log, metrics });
-  const msgServers = new MsgServers();
+  const msgServers = new MsgServers(settings.zoneWeights);
+  const ticker = setInterval(() => msgServers.tick(), TICK_MS);
   const fromMsgServers = commandTable<MsgServers, Peer>([
     hear(cluster.load, (known, load, peer) => known.heard(peer, load)),
   ]);
@@ -37,12 +38,14 @@ export async function startLoginServer(
   const http = await openHttp(settings, certificate, msgServers);
   const clients = await openClients(settings, certificate, msgServers);
   metrics.gauge('msg_servers', 'msg servers that are up', () => msgServers.count);
+  metrics.gauge('msg_servers_hung', 'msg servers that say nothing any more', () => msgServers.hung);
   metrics.gauge('sessions_known', 'Sessions on all msg servers, as they said last', () => msgServers.connections);
   return {
     ports: { servers: peers.port, http: http.port, clients: clients.port },
     reload: () => certificate?.reload() ?? Promise.resolve(),
     notReady: () => (msgServers.count === 0 ? 'no msg server' : undefined),
     async close() {
+      clearInterval(ticker);
       http.close();
       clients.close();
       peers.close();

@@ -106,6 +106,9 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
     curConnCnt: sessions.count,
     draining,
     hostName: hostname(),
+    zone: settings.zone,
+    weight: settings.weight,
+    everyMs: LOAD_MS_MAX,
   });
   const loginLinks = new LinkGroup({
     ...common,
@@ -117,9 +120,11 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
     opened: (link) => link.tell(cluster.load, load()),
   });
   let told = -1;
+  let toldMs = Number.NEGATIVE_INFINITY;
   const teller = setInterval(() => {
-    if (sessions.count === told) return;
+    if (sessions.count === told && performance.now() - toldMs < LOAD_MS_MAX - LOAD_MS) return;
     told = sessions.count;
+    toldMs = performance.now();
     loginLinks.tellAll(cluster.load, load());
   }, LOAD_MS);
   metrics.gauge('client_connections', 'Client connections, logged in or not', () => clients.connected);
@@ -152,6 +157,8 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
 
 /** How often the login servers hear how full we are, when that has changed. */
 const LOAD_MS = 100;
+/** And when it has not: it is how they know that we do not hang. */
+const LOAD_MS_MAX = 1_000;
 
 function byClient(sessions: Sessions): ReadonlyMap<string, number> {
   const counts = new Map(Object.values(CLIENT_NAMES).map((name) => [name, 0]));

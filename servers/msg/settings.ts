@@ -20,6 +20,13 @@ export const msgSettings = {
   advertisedIp1: text('127.0.0.1', 'address that the login server gives to clients'),
   advertisedIp2: text('', 'second address for clients; default: the first'),
   connectionsMax: count(100_000, 'client connections at most; further ones are closed at once', 1),
+  zone: text('', 'where this server stands: a data centre, a rack; login servers may prefer a zone'),
+  weight: count(
+    100,
+    'percent of the clients that connectionsMax alone would bring, against other msg servers',
+    0,
+    10_000,
+  ),
   loginServers: addresses('127.0.0.1:8100', 'login servers'),
   routeServers: addresses('127.0.0.1:8200', 'route servers'),
   fileServers: addresses('127.0.0.1:8601', 'file servers; without any, files cannot be sent'),

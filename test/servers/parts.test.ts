@@ -127,6 +127,52 @@ t.test('login: which msg server a client is sent to', async (t) => {
     for (const port of [3, 4]) t.ok(Math.abs(sent.get(port)! - 2_000) <= 100, `${sent.get(port)}`);
   });
 
+  t.test('by capacity and weight, whatever there is, and nobody who has none of it while others have', async () => {
+    const server = fc.record({
+      max: fc.constantFrom(10_000, 20_000, 50_000),
+      weight: fc.constantFrom(0, 50, 100, 200),
+      zone: fc.constantFrom('near', 'far', ''),
+    });
+    const zones = new Map([['far', 25]]);
+    fc.assert(
+      fc.property(fc.array(server, { minLength: 1, maxLength: 6 }), fc.integer({ min: 1 }), (list, seed) => {
+        const servers = new MsgServers(zones);
+        const counts = list.map(() => 0);
+        const peers = list.map((_, port) => peer(`${port}`));
+        const say = () =>
+          list.forEach(({ max, ...more }, port) => {
+            servers.heard(peers[port]!, { ...load(port, counts[port]!, max), ...more });
+          });
+        for (let burst = 0; burst < 20; burst++) {
+          say();
+          for (const [port, count] of spread(servers, 250, seed + burst)) counts[port]! += count;
+        }
+        const shares = list.map(({ max, weight, zone }) => max * weight * (zones.get(zone) ?? 100));
+        const whole = shares.reduce((sum, share) => sum + share, 0);
+        if (whole === 0) return true;
+        return counts.every((count, i) => Math.abs(count - (5_000 * shares[i]!) / whole) <= 250);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  t.test('not one that hangs', async (t) => {
+    const servers = new MsgServers();
+    const say = (it: Peer, port: number) => servers.heard(it, { ...load(port, port, 10), everyMs: 1_000 });
+    say(a, 1);
+    servers.heard(b, load(2, 2, 10)); // an older build, which says something only when it has changed
+    for (let second = 0; second < 10; second++) servers.tick();
+    t.equal(servers.hung, 1);
+    for (let i = 0; i < 20; i++) t.same(servers.choose(), at(2));
+    servers.gone(b);
+    t.same(servers.choose(), none);
+    say(a, 1);
+    for (let second = 0; second < 4; second++) servers.tick();
+    t.same(servers.choose(), at(1), 'a second late is nothing');
+    servers.tick();
+    t.same(servers.choose(), none);
+  });
+
   t.test('told as clients read it', async (t) => {
     const servers = new MsgServers();
     const discovery = { storeUrl: 'http://files.example:8700/', discoveryUrl: 'http://example/api/discovery' };

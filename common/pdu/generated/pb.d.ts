@@ -1290,6 +1290,9 @@ export namespace IM {
             curConnCnt: number;
             draining: boolean;
             hostName?: string | undefined;
+            zone?: string | undefined;
+            weight?: number | undefined;
+            everyMs?: number | undefined;
             static encode(message: IM.Cluster.IMMsgServLoad.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMsgServLoad;
         }
@@ -1303,6 +1306,9 @@ export namespace IM {
                 curConnCnt: number;
                 draining: boolean;
                 hostName?: string | undefined;
+                zone?: string | undefined;
+                weight?: number | undefined;
+                everyMs?: number | undefined;
             }
         }
 

@@ -6492,6 +6492,12 @@ export const IM = $root.IM = (() => {
                 writer.uint32(48).bool(message.draining);
                 if (message.hostName != null && $Object.hasOwnProperty.call(message, "hostName"))
                     writer.uint32(58).string(message.hostName);
+                if (message.zone != null && $Object.hasOwnProperty.call(message, "zone"))
+                    writer.uint32(66).string(message.zone);
+                if (message.weight != null && $Object.hasOwnProperty.call(message, "weight"))
+                    writer.uint32(72).uint32(message.weight);
+                if (message.everyMs != null && $Object.hasOwnProperty.call(message, "everyMs"))
+                    writer.uint32(80).uint32(message.everyMs);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -6565,6 +6571,24 @@ export const IM = $root.IM = (() => {
                             if (wireType !== 2)
                                 break;
                             message.hostName = reader.string();
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 2)
+                                break;
+                            message.zone = reader.string();
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 0)
+                                break;
+                            message.weight = reader.uint32();
+                            continue;
+                        }
+                    case 10: {
+                            if (wireType !== 0)
+                                break;
+                            message.everyMs = reader.uint32();
                             continue;
                         }
                     }
