@@ -33,6 +33,11 @@ export function conversationOfDraft({ fromUserId, toSessionId, msgType }: Omit<D
   return isGroupType(msgType) ? groupConversation(toSessionId) : singleConversation(fromUserId, toSessionId);
 }
 
+/** A chat message to a user is published for him and its sender. */
+export function publishedConversation({ groupId, userIdList }: IM.Cluster.IMPublish): bigint {
+  return groupId !== undefined ? groupConversation(groupId) : singleConversation(userIdList[0]!, userIdList[1]!);
+}
+
 /** Resolves after the commit. @throws ImError; after one with `retry` nobody knows whether it is stored. */
 export function storeDraft(dbProxies: LinkGroup, draft: Draft): Promise<IM.Cluster.IMStoreMsgRsp> {
   const sessionType = isGroupType(draft.msgType) ? SessionType.SESSION_TYPE_GROUP : SessionType.SESSION_TYPE_SINGLE;

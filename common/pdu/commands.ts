@@ -551,7 +551,37 @@ export const consoleView = {
     'IMStorageDoneRsp',
     Console.IMStorageDoneRsp,
   ),
+  exports: ask(0x08cc, 'IMExportsReq', Console.IMExportsReq, 0x08cd, 'IMExportsRsp', Console.IMExportsRsp),
+  exportPage: ask(
+    0x08ce,
+    'IMExportPageReq',
+    Console.IMExportPageReq,
+    0x08cf,
+    'IMExportPageRsp',
+    Console.IMExportPageRsp,
+  ),
   trace: ask(0x08ca, 'IMTraceReq', Console.IMTraceReq, 0x08cb, 'IMTraceRsp', Console.IMTraceRsp),
+};
+
+/** Messages from one account to many, for the console and http-msg servers. */
+export const announcements = {
+  begin: ask(0x08da, 'IMAnnounceReq', Console.IMAnnounceReq, 0x08db, 'IMAnnounceRsp', Console.IMAnnounceRsp),
+  list: ask(
+    0x08dc,
+    'IMAnnouncementsReq',
+    Console.IMAnnouncementsReq,
+    0x08dd,
+    'IMAnnouncementsRsp',
+    Console.IMAnnouncementsRsp,
+  ),
+  work: ask(
+    0x08de,
+    'IMAnnounceWorkReq',
+    Console.IMAnnounceWorkReq,
+    0x08df,
+    'IMAnnounceWorkRsp',
+    Console.IMAnnounceWorkRsp,
+  ),
 };
 
 /** What push servers ask, and hear. */

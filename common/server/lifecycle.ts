@@ -1,3 +1,4 @@
+import { Hops } from '../hops.js';
 import type { Logger } from '../log.js';
 import { openLog } from '../log.js';
 import { Metrics } from '../metrics.js';
@@ -21,6 +22,7 @@ export interface Surroundings {
   readonly name: string;
   readonly log: Logger;
   readonly metrics: Metrics;
+  readonly hops: Hops;
 }
 
 /** What a started server gives back. */
@@ -60,9 +62,11 @@ export async function run<D extends Definitions & typeof commonSettings>(
     const unknown = unknownSettings(role, definitions, sources);
     if (unknown.length > 0) log.warn({ unknown }, `the ${role} server has no such settings; mistyped?`);
     const metrics = new Metrics(name, role);
-    const running = await start(settings, { name, log, metrics });
+    const hops = new Hops();
+    const running = await start(settings, { name, log, metrics, hops });
     const notReady = () => (stopping ? 'stopping' : running.notReady());
-    const ops = await openOps({ host: settings.host, port: settings.opsPort, registry: metrics.registry, notReady });
+    const { host, opsPort: port, clusterSecret } = settings;
+    const ops = await openOps({ host, port, clusterSecret, name, role, hops, registry: metrics.registry, notReady });
     const ports = { ...running.ports, ops: ops.port };
     log.info({ ports }, 'started');
     stopOnSignals(log, settings.drainMs, running, ops);

@@ -1,5 +1,6 @@
 /** What crosses between the console's pages and its server, as JSON. Types only: both sides import them. */
 import type { ErrorCode } from '../../common/errors.js';
+import type { Hop } from '../../common/hop.js';
 import type { Role } from '../../common/roles.js';
 
 /** Every answer that is not 2xx. */
@@ -267,7 +268,43 @@ export interface StorageState {
     | undefined;
 }
 
+/** What is known of the way of a message. Times are by the clock of the console. */
 export interface TraceFound {
+  /** Where it is, or where it was meant to go; of a send_id used in several places: each of them, and nothing else. */
+  readonly places: readonly TracePlace[];
+  /** Undefined: it is not stored. */
+  readonly stored: TraceStored | undefined;
+  readonly hops: readonly TraceHop[];
+  readonly servers: readonly TraceServer[];
+}
+
+export interface TracePlace {
+  readonly kind: 'single' | 'group';
+  /** One of the two; of a group 0. */
+  readonly user: number;
+  /** The other one, or the group. */
+  readonly session: number;
+  readonly msgId: number;
+}
+
+/** One server's part in it. */
+export interface TraceHop extends Hop {
+  readonly server: string;
+  readonly role: string;
+}
+
+export interface TraceServer {
+  readonly name: string;
+  readonly role: string;
+  /** Undefined: it did not answer. */
+  readonly sinceMs?: number;
+  /** How far its clock is before that of the console, and by how much that may be wrong. */
+  readonly offsetMs?: number;
+  readonly uncertainMs?: number;
+  readonly problem?: string;
+}
+
+export interface TraceStored {
   readonly msgId: number;
   readonly senderId: number;
   readonly msgType: number;

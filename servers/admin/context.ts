@@ -3,6 +3,7 @@ import type { LinkGroup } from '../../common/net/link-group.js';
 import type { IM } from '../../common/pdu/pb.js';
 import type { Role } from '../../common/roles.js';
 import type { Announcements } from './handlers/announcements.js';
+import type { HopFinder } from './hops.js';
 import type { Watch } from './watch.js';
 
 /** What a handler may reach. */
@@ -11,6 +12,7 @@ export interface AdminContext {
   readonly routes: LinkGroup;
   readonly logins: LinkGroup;
   readonly watch: Watch;
+  readonly hopFinder: HopFinder;
   readonly announcements: Announcements;
   readonly sessionIdleMs: number;
   readonly sessionMs: number;

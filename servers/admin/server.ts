@@ -4,6 +4,7 @@ import { commandTable } from '../../common/server/command-table.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import type { AdminContext } from './context.js';
 import { Announcements } from './handlers/announcements.js';
+import { HopFinder } from './hops.js';
 import { openHttp } from './http.js';
 import { routes } from './routes.js';
 import type { AdminSettings } from './settings.js';
@@ -16,7 +17,7 @@ import { Watch } from './watch.js';
  *   routes.ts       the table of what can be asked, handlers/ one file per subject
  *   http.ts         the rules for all of it: session, permission, own pages only, security headers
  *   permissions.ts  which role may do what
- *   watch.ts        the figures of all servers, read from their ops ports
+ *   watch.ts        the figures of all servers, read from their ops ports; hops.ts what they remember of a message
  *   web/            the pages
  */
 export async function startAdminServer(
@@ -41,6 +42,7 @@ export async function startAdminServer(
     routes: routeLinks,
     logins,
     watch,
+    hopFinder: new HopFinder(settings.watched, settings.clusterSecret, watch),
     announcements: new Announcements(),
     sessionIdleMs: settings.sessionIdleMs,
     sessionMs: settings.sessionMs,

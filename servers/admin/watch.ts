@@ -41,6 +41,11 @@ export class Watch {
     return this.#watchers.size;
   }
 
+  /** Name and role of the server there, as far as it ever answered. */
+  nameAt(place: string): { readonly name: string; readonly role: string } {
+    return this.#names.get(place) ?? { name: place, role: '' };
+  }
+
   /** Hears of every look from now on. @returns how to stop it */
   subscribe(hear: (figures: Figures) => void): () => void {
     this.#watchers.add(hear);
@@ -81,7 +86,7 @@ export class Watch {
   #serverOf({ place, samples, problem }: Look, atMs: number): ServerFigures {
     const { server, role } = samples[0]?.labels ?? {};
     if (server !== undefined && role !== undefined) this.#names.set(place, { name: server, role });
-    const known = this.#names.get(place) ?? { name: place, role: '' };
+    const known = this.nameAt(place);
     const value = (name: string) => samples.find((sample) => sample.name === name)?.value;
     const cpu = value('process_cpu_seconds_total');
     const before = this.#before;
@@ -107,7 +112,7 @@ export class Watch {
 }
 
 async function lookAt({ host, port }: HostPort): Promise<Look> {
-  const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  const place = placeOf({ host, port });
   try {
     const [page, ready] = await Promise.all([textOf(`http://${place}/metrics`), textOf(`http://${place}/readyz`)]);
     return {
@@ -120,8 +125,16 @@ async function lookAt({ host, port }: HostPort): Promise<Look> {
   }
 }
 
-async function textOf(url: string): Promise<{ status: number; text: string }> {
-  const { statusCode, body } = await request(url, { signal: AbortSignal.timeout(ANSWER_MS_MAX) });
+export function placeOf({ host, port }: HostPort): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** A page of an ops port. */
+export async function textOf(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<{ status: number; text: string }> {
+  const { statusCode, body } = await request(url, { headers, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
   let text = '';
   for await (const chunk of body.setEncoding('utf8')) {
     text += chunk;

@@ -1,3 +1,4 @@
+import type { Hops } from '../../common/hops.js';
 import type { Logger } from '../../common/log.js';
 import type { IM } from '../../common/pdu/pb.js';
 import type { AdminLogins } from './storage/admin-logins.js';
@@ -58,5 +59,6 @@ export interface DbProxyContext {
   readonly adminLogins: AdminLogins;
   readonly upkeep: Upkeep;
   readonly traces: Traces;
+  readonly hops: Hops;
   readonly log: Logger;
 }

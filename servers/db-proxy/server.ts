@@ -7,7 +7,7 @@ import { fromConsoles, fromFileServers, fromHttpMsgServers, fromMsgServers, from
 import type { DbProxyContext } from './context.js';
 import type { DbProxySettings } from './settings.js';
 import { isUnavailable } from './storage/database.js';
-import { openStorage } from './storage/storage.js';
+import { openStorage, type StorageWatch } from './storage/storage.js';
 
 /**
  * The db-proxy: the only server with SQL and keys. It has no state of its own, so any number of them stand side by
@@ -17,7 +17,10 @@ import { openStorage } from './storage/storage.js';
  *   storage/    a family of tables each; append.ts is where messages become durable
  *   sql/        numbered migrations of the meta database and of every shard
  */
-export async function startDbProxy(settings: DbProxySettings, { name, log, metrics }: Surroundings): Promise<Running> {
+export async function startDbProxy(
+  settings: DbProxySettings,
+  { name, log, metrics, hops }: Surroundings,
+): Promise<Running> {
   const stored = metrics.counter('messages_stored_total', 'Messages committed');
   const repeated = metrics.counter('messages_repeated_total', 'Messages asked again that were stored already');
   const unopenable = metrics.counter(
@@ -33,14 +36,16 @@ export async function startDbProxy(settings: DbProxySettings, { name, log, metri
     batch: (seconds: number) => batchTime.observe(seconds),
     unopenable: () => unopenable.inc(),
   };
-  const storage = await openStorage(settings, log, counters, {
+  const watch: StorageWatch = {
     decided: (by) => decided.inc({ by }),
     redisCalled: (result) => redisCalls.inc({ result }),
-  });
+  };
+  const storage = await openStorage(settings, log, counters, watch, hops);
   metrics.gauge('redis_nodes_down', 'Nodes of Redis that are set aside', () => storage.redis?.nodesDown ?? 0);
   metrics.gauge('append_waiting', 'Messages that wait for their commit', () => storage.append.waiting);
   const ctx: DbProxyContext = {
     ...storage,
+    hops,
     log,
     tellMsgServers(change) {
       for (const peer of peers) if (peer.role === 'msg') peer.tell(directory.changed, change);

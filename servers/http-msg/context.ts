@@ -1,4 +1,4 @@
-import type { SendHook } from '../../common/chat/send-hook.js';
+import type { Sender } from '../../common/chat/sender.js';
 import type { Clock } from '../../common/clock.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
@@ -13,7 +13,7 @@ export interface HttpMsgContext {
   readonly routes: Routes;
   readonly keys: Keys;
   readonly tail: Tail;
-  readonly sendHook: SendHook | undefined;
+  readonly sender: Sender;
   readonly settings: HttpMsgSettings;
   readonly clock: Clock;
   readonly log: Logger;

@@ -1,9 +1,8 @@
-import { type Draft, isGroupType, pushFrame } from '../../common/chat/message.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
-import { buddy, cluster } from '../../common/pdu/commands.js';
+import { buddy } from '../../common/pdu/commands.js';
 import { IM } from '../../common/pdu/pb.js';
 
-/** This server's side of the route servers: it has no sessions, so it only publishes and asks. */
+/** This server's side of the route servers: it has no sessions, so it only asks. */
 export class Routes {
   readonly #links: LinkGroup;
 
@@ -13,18 +12,6 @@ export class Routes {
 
   get open(): boolean {
     return this.#links.open;
-  }
-
-  /** A stored message, to every device of its receivers and of its sender. */
-  message(draft: Draft, stored: { msgId: number; createTimeMs: number }): void {
-    const { fromUserId, toSessionId } = draft;
-    const to = isGroupType(draft.msgType) ? { groupId: toSessionId } : { userIdList: [toSessionId, fromUserId] };
-    this.#links.tell(cluster.publish, { ...to, frame: pushFrame(draft, stored), msgId: stored.msgId });
-  }
-
-  /** Perhaps something is stored since then that nobody was told of: the msg servers look for it. */
-  disturbed(sinceMs: number): void {
-    this.#links.tell(cluster.disturbed, { sinceMs });
   }
 
   /** Those who are online with a PC. */

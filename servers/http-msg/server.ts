@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import { SendHook } from '../../common/chat/send-hook.js';
+import { Sender } from '../../common/chat/sender.js';
 import { wallClock } from '../../common/clock.js';
 import { listenHttp } from '../../common/net/http.js';
 import { LinkGroup } from '../../common/net/link-group.js';
@@ -22,7 +23,7 @@ import type { HttpMsgSettings } from './settings.js';
  */
 export async function startHttpMsgServer(
   settings: HttpMsgSettings,
-  { name, log, metrics }: Surroundings,
+  { name, log, metrics, hops }: Surroundings,
 ): Promise<Running> {
   const links = {
     self: { role: 'http-msg', name },
@@ -42,13 +43,14 @@ export async function startHttpMsgServer(
     failed: () => sent.inc({ result: 'failed' }),
     givenUp: () => sent.inc({ result: 'given-up' }),
   };
-  const deliveries = new WebhookDeliveries(dbProxies, tail, settings, counters, log);
+  const deliveries = new WebhookDeliveries(dbProxies, tail, settings, counters, hops, log);
+  const sendHook = SendHook.of(settings);
   const ctx: HttpMsgContext = {
     dbProxies,
     routes: new Routes(routeLinks),
     keys: new Keys(dbProxies),
     tail,
-    sendHook: SendHook.of(settings),
+    sender: new Sender(dbProxies, routeLinks, sendHook, hops),
     settings,
     clock: wallClock,
     log,
@@ -60,7 +62,7 @@ export async function startHttpMsgServer(
   const close = async (drainMs: number) => {
     tail.close();
     await Promise.all([deliveries.close(drainMs), app.close()]);
-    ctx.sendHook?.close();
+    sendHook?.close();
     for (const each of [routeLinks, dbProxies]) each.close();
   };
   const http = await listenHttp(app.server, settings.host, settings.httpPort, 'httpPort').catch(async (error) => {

@@ -1,6 +1,7 @@
 import type { SendHook } from '../../common/chat/send-hook.js';
 import type { Clock } from '../../common/clock.js';
 import type { FileTokens } from '../../common/file-token.js';
+import type { Hops } from '../../common/hops.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import type { MsgCounters } from './counters.js';
@@ -37,5 +38,6 @@ export interface MsgContext {
   /** Asked before a message is stored, where there is one. */
   readonly sendHook: SendHook | undefined;
   readonly counters: MsgCounters;
+  readonly hops: Hops;
   readonly log: Logger;
 }

@@ -31,7 +31,10 @@ const { ClientType } = IM.BaseDefine;
  *   routes.ts     what we tell the route servers: interest, presence, what is to be delivered elsewhere
  *   handlers/     one file per subject, named as in pb/
  */
-export async function startMsgServer(settings: MsgSettings, { name, log, metrics }: Surroundings): Promise<Running> {
+export async function startMsgServer(
+  settings: MsgSettings,
+  { name, log, metrics, hops }: Surroundings,
+): Promise<Running> {
   const certificate = await openCertificate(settings, { log, metrics });
   const self = { role: 'msg', name };
   const common = { self, secret: settings.clusterSecret, log, askTimeoutMs: settings.askTimeoutMs };
@@ -51,6 +54,7 @@ export async function startMsgServer(settings: MsgSettings, { name, log, metrics
     sessions,
     directoryNews: new DirectoryNews(sessions),
     counters: msgCounters(metrics),
+    hops,
   } as {
     -readonly [K in keyof MsgContext]: MsgContext[K];
   };

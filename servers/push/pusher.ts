@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { ImError } from '../../common/errors.js';
+import type { Hops } from '../../common/hops.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import { outbox, push } from '../../common/pdu/commands.js';
@@ -48,6 +49,7 @@ export class Pusher {
   readonly #manners: Manners;
   readonly #settings: PushSettings;
   readonly #counters: PushCounters;
+  readonly #hops: Hops;
   readonly #log: Logger;
   /** Messages under way. */
   readonly #underWay = new Set<string>();
@@ -68,6 +70,7 @@ export class Pusher {
     manners: Manners,
     settings: PushSettings,
     counters: PushCounters,
+    hops: Hops,
     log: Logger,
   ) {
     this.#dbProxies = links.dbProxies;
@@ -76,6 +79,7 @@ export class Pusher {
     this.#manners = manners;
     this.#settings = settings;
     this.#counters = counters;
+    this.#hops = hops;
     this.#log = log;
     this.#running = this.#run();
   }
@@ -185,6 +189,7 @@ export class Pusher {
       this.#counters.settled('none', 'ring', 'expired', '');
       return this.#done([place]);
     }
+    const begunMs = performance.now();
     const notice = noticeOf(planned, manner);
     const byVendor = new Map<VendorName, Promise<Sending | undefined>[]>();
     for (const target of planned.targetList) {
@@ -196,7 +201,9 @@ export class Pusher {
       if (there === undefined) byVendor.set(vendor, [sending]);
       else there.push(sending);
     }
-    const settled = [...byVendor.values()].map(async (sendings) => this.#settle(place, await Promise.all(sendings)));
+    const settled = [...byVendor.values()].map(async (sendings) =>
+      this.#settle(place, await Promise.all(sendings), begunMs),
+    );
     await this.#end(place, (await Promise.all(settled)).flat());
   }
 
@@ -241,8 +248,16 @@ export class Pusher {
   }
 
   /** Who was told is told no more. @returns the pauses that vendors wish for before the others are told, ms */
-  async #settle(place: IM.Push.PushPlace.$Properties, sendings: readonly (Sending | undefined)[]): Promise<number[]> {
+  async #settle(
+    place: IM.Push.PushPlace.$Properties,
+    sendings: readonly (Sending | undefined)[],
+    begunMs: number,
+  ): Promise<number[]> {
     const all = sendings.filter((each) => each !== undefined);
+    for (const result of new Set(all.map(({ outcome }) => outcome.result))) {
+      const phones = all.filter(({ outcome }) => outcome.result === result).length;
+      this.#hops.pushed(BigInt(place.conversationId), place.msgId, begunMs, result, phones);
+    }
     const sent = all.filter(({ outcome }) => outcome.result === 'sent');
     const gone = all.filter(({ outcome }) => outcome.result === 'gone');
     if (sent.length + gone.length > 0)

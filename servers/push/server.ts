@@ -15,7 +15,10 @@ import { Vendors } from './vendors.js';
  *   notice.ts     what a phone shows; manners.ts how much of it
  *   vendors.ts    which vendor reaches a phone; providers/ one file a vendor
  */
-export async function startPushServer(settings: PushSettings, { name, log, metrics }: Surroundings): Promise<Running> {
+export async function startPushServer(
+  settings: PushSettings,
+  { name, log, metrics, hops }: Surroundings,
+): Promise<Running> {
   const vendors = new Vendors(settings, log);
   const own = {} as { pusher: Pusher };
   const links = {
@@ -57,7 +60,7 @@ export async function startPushServer(settings: PushSettings, { name, log, metri
   };
   const { text, language, whilePcOnline } = settings;
   const manners = new Manners(dbProxies, { text, language, whilePcOnline }, log);
-  own.pusher = new Pusher({ dbProxies, routes }, vendors, manners, settings, counters, log);
+  own.pusher = new Pusher({ dbProxies, routes }, vendors, manners, settings, counters, hops, log);
   metrics.gauge('pushes_open', 'Messages whose pushes are under way', () => own.pusher.open);
   return {
     ports: {},

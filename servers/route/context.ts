@@ -1,3 +1,4 @@
+import type { Hops } from '../../common/hops.js';
 import type { Peer, Peers } from '../../common/net/peers.js';
 import type { Backplane } from './backplane.js';
 import type { Elsewhere } from './elsewhere.js';
@@ -17,5 +18,6 @@ export interface RouteContext {
   readonly elsewhere: Elsewhere;
   /** Of before the start, with Redis. */
   readonly remembered: Remembered | undefined;
+  readonly hops: Hops;
   readonly published: { inc(count: number): void };
 }

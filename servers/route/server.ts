@@ -22,7 +22,7 @@ import { Subjects } from './subjects.js';
  */
 export async function startRouteServer(
   settings: RouteSettings,
-  { name, log, metrics }: Surroundings,
+  { name, log, metrics, hops }: Surroundings,
 ): Promise<Running> {
   const published = metrics.counter('frames_relayed_total', 'Frames passed on to msg servers');
   const disturbances = metrics.counter(
@@ -30,7 +30,7 @@ export async function startRouteServer(
     'Times that something of another route server may not have come',
   );
   // What is below needs the context, and the context needs that.
-  const own = { subjects: new Subjects(), presence: new Presence(), told: new Set<Peer>(), published };
+  const own = { subjects: new Subjects(), presence: new Presence(), told: new Set<Peer>(), published, hops };
   const ctx = own as typeof own & { -readonly [K in keyof RouteContext]: RouteContext[K] };
   ctx.elsewhere = new Elsewhere(ctx);
   const { redis, redisTimeoutMs: timeoutMs, clusterSecret } = settings;

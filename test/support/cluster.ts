@@ -6,7 +6,10 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { SCOPES, type Scope } from '../../common/api-key.js';
 import { Client, type ConnectOptions, type Credentials } from '../../common/client/client.js';
+import { HOPS_KEPT, Hops } from '../../common/hops.js';
 import { Metrics } from '../../common/metrics.js';
+import type { Listening } from '../../common/net/listener.js';
+import { openOps } from '../../common/ops.js';
 import type { Running, Start } from '../../common/server/lifecycle.js';
 import { type commonSettings, type Definitions, readSettings, type SettingsOf } from '../../common/settings.js';
 import { startAdminServer } from '../../servers/admin/server.js';
@@ -80,6 +83,9 @@ export class TestCluster {
   #push: Running | undefined;
   readonly #clients: Client[] = [];
   readonly #metrics = new Map<string, Metrics>();
+  /** With a console: the ops ports that it watches. */
+  #ops: Map<string, Listening> | undefined;
+  readonly #hops = new Map<string, Hops>();
 
   private constructor(databaseUrl: string, masterKey: string, storage: Storage) {
     this.databaseUrl = databaseUrl;
@@ -95,6 +101,7 @@ export class TestCluster {
     t.teardown(() => cluster.close());
     await addPeople(storage, options.users ?? PEOPLE);
     for (const group of options.groups ?? []) await storage.groups.add({ ...group, type: 1 });
+    if (options.console !== undefined) cluster.#ops = new Map();
     await cluster.#startServers(options);
     return cluster;
   }
@@ -164,6 +171,16 @@ export class TestCluster {
     return (await this.storage.apiKeys.create({ name: 'test', scopes, userId, actor: 'test' })).token;
   }
 
+  /** Of a cluster with a console. */
+  opsPort(server: string): number {
+    return this.#ops!.get(server)!.port;
+  }
+
+  /** So much happens that no server remembers what came before. */
+  forgetHops(): void {
+    for (const hops of this.#hops.values()) for (let i = 0; i <= HOPS_KEPT; i++) hops.settled(0n, 0, '');
+  }
+
   /** A number of a server's metrics page, the one without labels beside the server's own. */
   async metric(server: string, name: string): Promise<number> {
     const page = await this.#metrics.get(server)!.registry.metrics();
@@ -211,6 +228,7 @@ export class TestCluster {
     for (const client of this.#clients) client.close();
     const single = [this.#console, this.#push, this.file?.running, this.#login].filter((each) => each !== undefined);
     const all = [...this.httpMsg, ...this.msg, ...this.routes, ...this.dbProxies].map((each) => each.running);
+    for (const ops of this.#ops?.values() ?? []) ops.close();
     for (const running of [...all, ...single]) await running.close(0);
     if (this.file !== undefined) await rm(this.file.folder, { recursive: true, force: true });
     await this.storage.close();
@@ -248,6 +266,7 @@ export class TestCluster {
       loginServers: [{ host: '127.0.0.1', port: this.#login!.ports.servers! }],
       routeServers: this.routes.map(({ port }) => ({ host: '127.0.0.1', port })),
       dbProxies: this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port })),
+      watched: [...this.#ops!.values()].map(({ port }) => ({ host: '127.0.0.1', port })),
       ...over,
     });
     this.#console = running;
@@ -263,7 +282,7 @@ export class TestCluster {
     await until(() => this.#push!.notReady() === undefined, 'the push server to be ready');
   }
 
-  #start<D extends Definitions & typeof commonSettings>(
+  async #start<D extends Definitions & typeof commonSettings>(
     role: string,
     definitions: D,
     start: Start<D>,
@@ -273,7 +292,14 @@ export class TestCluster {
     const settings = { ...readSettings(role, definitions, { env: {} }), name, clusterSecret: CLUSTER_SECRET, ...over };
     const metrics = new Metrics(name, role);
     this.#metrics.set(name, metrics);
-    return start(settings, { name, log: testLog(name), metrics });
+    const hops = new Hops();
+    this.#hops.set(name, hops);
+    const running = await start(settings, { name, log: testLog(name), metrics, hops });
+    const notReady = () => running.notReady();
+    if (this.#ops === undefined) return running;
+    const ops = { host: '127.0.0.1', port: 0, clusterSecret: CLUSTER_SECRET, name, role, notReady };
+    this.#ops.set(name, await openOps({ ...ops, registry: metrics.registry, hops }));
+    return running;
   }
 }
 

@@ -3291,6 +3291,8 @@ export namespace IM {
             message?: IM.Console.TracedMessage | undefined;
             effectList: IM.Console.TraceEffect[];
             readerList: IM.Console.TraceReader[];
+            placeList: IM.Console.TracePlace[];
+            cutOff?: boolean | undefined;
             static encode(message: IM.Console.IMTraceRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMTraceRsp;
         }
@@ -3300,6 +3302,23 @@ export namespace IM {
                 message?: IM.Console.TracedMessage.$Properties | undefined;
                 effectList?: readonly IM.Console.TraceEffect.$Properties[] | undefined;
                 readerList?: readonly IM.Console.TraceReader.$Properties[] | undefined;
+                placeList?: readonly IM.Console.TracePlace.$Properties[] | undefined;
+                cutOff?: boolean | undefined;
+            }
+        }
+
+        class TracePlace {
+            constructor(properties?: IM.Console.TracePlace.$Properties);
+            conversationId: string;
+            msgId: number;
+            static encode(message: IM.Console.TracePlace.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.TracePlace;
+        }
+
+        namespace TracePlace {
+            interface $Properties {
+                conversationId: string;
+                msgId: number;
             }
         }
 
@@ -3361,6 +3380,359 @@ export namespace IM {
             interface $Properties {
                 userId: number;
                 readId: number;
+            }
+        }
+
+        class Announcement {
+            constructor(properties?: IM.Console.Announcement.$Properties);
+            id: number;
+            fromUserId: number;
+            audience: IM.Console.Audience;
+            audienceId?: number | undefined;
+            msgData: Uint8Array;
+            byKind: string;
+            byName: string;
+            createdMs: number;
+            endedMs?: number | undefined;
+            stopped: boolean;
+            receivers: number;
+            sent: number;
+            failed: number;
+            failureList: IM.Console.AnnounceFailure[];
+            stoppedBy?: string | undefined;
+            static encode(message: IM.Console.Announcement.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.Announcement;
+        }
+
+        namespace Announcement {
+            interface $Properties {
+                id: number;
+                fromUserId: number;
+                audience: IM.Console.Audience;
+                audienceId?: number | undefined;
+                msgData: Uint8Array;
+                byKind: string;
+                byName: string;
+                createdMs: number;
+                endedMs?: number | undefined;
+                stopped: boolean;
+                receivers: number;
+                sent: number;
+                failed: number;
+                failureList?: readonly IM.Console.AnnounceFailure.$Properties[] | undefined;
+                stoppedBy?: string | undefined;
+            }
+        }
+
+        enum Audience {
+            AUDIENCE_EVERYBODY = 1,
+            AUDIENCE_DEPARTMENT = 2,
+            AUDIENCE_MEMBERS = 3,
+            AUDIENCE_GROUP = 4
+        }
+
+        class AnnounceFailure {
+            constructor(properties?: IM.Console.AnnounceFailure.$Properties);
+            userId: number;
+            code: string;
+            static encode(message: IM.Console.AnnounceFailure.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.AnnounceFailure;
+        }
+
+        namespace AnnounceFailure {
+            interface $Properties {
+                userId: number;
+                code: string;
+            }
+        }
+
+        class IMAnnounceReq {
+            constructor(properties?: IM.Console.IMAnnounceReq.$Properties);
+            actor: IM.Directory.Actor;
+            fromUserId: number;
+            audience: IM.Console.Audience;
+            audienceId?: number | undefined;
+            msgType: IM.BaseDefine.MsgType;
+            msgData: Uint8Array;
+            requestId?: Uint8Array | undefined;
+            static encode(message: IM.Console.IMAnnounceReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAnnounceReq;
+        }
+
+        namespace IMAnnounceReq {
+            interface $Properties {
+                actor: IM.Directory.Actor.$Properties;
+                fromUserId: number;
+                audience: IM.Console.Audience;
+                audienceId?: number | undefined;
+                msgType: IM.BaseDefine.MsgType;
+                msgData: Uint8Array;
+                requestId?: Uint8Array | undefined;
+            }
+        }
+
+        class IMAnnounceRsp {
+            constructor(properties?: IM.Console.IMAnnounceRsp.$Properties);
+            announcement: IM.Console.Announcement;
+            static encode(message: IM.Console.IMAnnounceRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAnnounceRsp;
+        }
+
+        namespace IMAnnounceRsp {
+            interface $Properties {
+                announcement: IM.Console.Announcement.$Properties;
+            }
+        }
+
+        class IMAnnouncementsReq {
+            constructor(properties?: IM.Console.IMAnnouncementsReq.$Properties);
+            limit: number;
+            id?: number | undefined;
+            stop?: IM.Directory.Actor | undefined;
+            static encode(message: IM.Console.IMAnnouncementsReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAnnouncementsReq;
+        }
+
+        namespace IMAnnouncementsReq {
+            interface $Properties {
+                limit: number;
+                id?: number | undefined;
+                stop?: IM.Directory.Actor.$Properties | undefined;
+            }
+        }
+
+        class IMAnnouncementsRsp {
+            constructor(properties?: IM.Console.IMAnnouncementsRsp.$Properties);
+            announcementList: IM.Console.Announcement[];
+            static encode(message: IM.Console.IMAnnouncementsRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAnnouncementsRsp;
+        }
+
+        namespace IMAnnouncementsRsp {
+            interface $Properties {
+                announcementList?: readonly IM.Console.Announcement.$Properties[] | undefined;
+            }
+        }
+
+        class IMAnnounceWorkReq {
+            constructor(properties?: IM.Console.IMAnnounceWorkReq.$Properties);
+            done?: IM.Console.AnnounceDone | undefined;
+            leaseMs: number;
+            static encode(message: IM.Console.IMAnnounceWorkReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAnnounceWorkReq;
+        }
+
+        namespace IMAnnounceWorkReq {
+            interface $Properties {
+                done?: IM.Console.AnnounceDone.$Properties | undefined;
+                leaseMs: number;
+            }
+        }
+
+        class AnnounceDone {
+            constructor(properties?: IM.Console.AnnounceDone.$Properties);
+            id: number;
+            claim: Uint8Array;
+            upTo: number;
+            sent: number;
+            failureList: IM.Console.AnnounceFailure[];
+            static encode(message: IM.Console.AnnounceDone.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.AnnounceDone;
+        }
+
+        namespace AnnounceDone {
+            interface $Properties {
+                id: number;
+                claim: Uint8Array;
+                upTo: number;
+                sent: number;
+                failureList?: readonly IM.Console.AnnounceFailure.$Properties[] | undefined;
+            }
+        }
+
+        class IMAnnounceWorkRsp {
+            constructor(properties?: IM.Console.IMAnnounceWorkRsp.$Properties);
+            work?: IM.Console.AnnounceWork | undefined;
+            static encode(message: IM.Console.IMAnnounceWorkRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMAnnounceWorkRsp;
+        }
+
+        namespace IMAnnounceWorkRsp {
+            interface $Properties {
+                work?: IM.Console.AnnounceWork.$Properties | undefined;
+            }
+        }
+
+        class AnnounceWork {
+            constructor(properties?: IM.Console.AnnounceWork.$Properties);
+            id: number;
+            claim: Uint8Array;
+            fromUserId: number;
+            msgType: IM.BaseDefine.MsgType;
+            msgData: Uint8Array;
+            receiverList: number[];
+            static encode(message: IM.Console.AnnounceWork.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.AnnounceWork;
+        }
+
+        namespace AnnounceWork {
+            interface $Properties {
+                id: number;
+                claim: Uint8Array;
+                fromUserId: number;
+                msgType: IM.BaseDefine.MsgType;
+                msgData: Uint8Array;
+                receiverList?: readonly number[] | undefined;
+            }
+        }
+
+        class IMExportsReq {
+            constructor(properties?: IM.Console.IMExportsReq.$Properties);
+            tokenHash: Uint8Array;
+            address: string;
+            wish?: IM.Console.ExportWish | undefined;
+            id?: number | undefined;
+            step?: IM.Console.ExportStep | undefined;
+            file?: IM.Console.ExportFile | undefined;
+            static encode(message: IM.Console.IMExportsReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMExportsReq;
+        }
+
+        namespace IMExportsReq {
+            interface $Properties {
+                tokenHash: Uint8Array;
+                address: string;
+                wish?: IM.Console.ExportWish.$Properties | undefined;
+                id?: number | undefined;
+                step?: IM.Console.ExportStep | undefined;
+                file?: IM.Console.ExportFile.$Properties | undefined;
+            }
+        }
+
+        class ExportWish {
+            constructor(properties?: IM.Console.ExportWish.$Properties);
+            userIdList: number[];
+            groupIdList: number[];
+            withGroups: boolean;
+            fromMs: number;
+            toMs: number;
+            reason: string;
+            caseNumber: string;
+            static encode(message: IM.Console.ExportWish.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.ExportWish;
+        }
+
+        namespace ExportWish {
+            interface $Properties {
+                userIdList?: readonly number[] | undefined;
+                groupIdList?: readonly number[] | undefined;
+                withGroups: boolean;
+                fromMs: number;
+                toMs: number;
+                reason: string;
+                caseNumber: string;
+            }
+        }
+
+        enum ExportStep {
+            EXPORT_STEP_APPROVE = 1,
+            EXPORT_STEP_REFUSE = 2,
+            EXPORT_STEP_CANCEL = 3,
+            EXPORT_STEP_BEGIN = 4,
+            EXPORT_STEP_FINISH = 5,
+            EXPORT_STEP_BREAK_OFF = 6
+        }
+
+        class ExportFile {
+            constructor(properties?: IM.Console.ExportFile.$Properties);
+            messages: number;
+            bytes: number;
+            sha256: Uint8Array;
+            static encode(message: IM.Console.ExportFile.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.ExportFile;
+        }
+
+        namespace ExportFile {
+            interface $Properties {
+                messages: number;
+                bytes: number;
+                sha256: Uint8Array;
+            }
+        }
+
+        class IMExportsRsp {
+            constructor(properties?: IM.Console.IMExportsRsp.$Properties);
+            exportList: IM.Console.ExportInfo[];
+            static encode(message: IM.Console.IMExportsRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMExportsRsp;
+        }
+
+        namespace IMExportsRsp {
+            interface $Properties {
+                exportList?: readonly IM.Console.ExportInfo.$Properties[] | undefined;
+            }
+        }
+
+        class ExportInfo {
+            constructor(properties?: IM.Console.ExportInfo.$Properties);
+            id: number;
+            wish: IM.Console.ExportWish;
+            askedBy: string;
+            askedMs: number;
+            state: string;
+            decidedBy?: string | undefined;
+            messages: number;
+            file?: IM.Console.ExportFile | undefined;
+            endedMs?: number | undefined;
+            own: boolean;
+            static encode(message: IM.Console.ExportInfo.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.ExportInfo;
+        }
+
+        namespace ExportInfo {
+            interface $Properties {
+                id: number;
+                wish: IM.Console.ExportWish.$Properties;
+                askedBy: string;
+                askedMs: number;
+                state: string;
+                decidedBy?: string | undefined;
+                messages: number;
+                file?: IM.Console.ExportFile.$Properties | undefined;
+                endedMs?: number | undefined;
+                own: boolean;
+            }
+        }
+
+        class IMExportPageReq {
+            constructor(properties?: IM.Console.IMExportPageReq.$Properties);
+            tokenHash: Uint8Array;
+            id: number;
+            after?: IM.Cluster.MissedPlace | undefined;
+            static encode(message: IM.Console.IMExportPageReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMExportPageReq;
+        }
+
+        namespace IMExportPageReq {
+            interface $Properties {
+                tokenHash: Uint8Array;
+                id: number;
+                after?: IM.Cluster.MissedPlace.$Properties | undefined;
+            }
+        }
+
+        class IMExportPageRsp {
+            constructor(properties?: IM.Console.IMExportPageRsp.$Properties);
+            messageList: IM.Cluster.StoredMessage[];
+            next?: IM.Cluster.MissedPlace | undefined;
+            static encode(message: IM.Console.IMExportPageRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMExportPageRsp;
+        }
+
+        namespace IMExportPageRsp {
+            interface $Properties {
+                messageList?: readonly IM.Cluster.StoredMessage.$Properties[] | undefined;
+                next?: IM.Cluster.MissedPlace.$Properties | undefined;
             }
         }
     }

@@ -18208,6 +18208,7 @@ export const IM = $root.IM = (() => {
             const IMTraceRsp = function (properties) {
                 this.effectList = [];
                 this.readerList = [];
+                this.placeList = [];
                 if (properties)
                     for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
                         if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -18216,6 +18217,7 @@ export const IM = $root.IM = (() => {
 
             IMTraceRsp.prototype.effectList = $util.emptyArray;
             IMTraceRsp.prototype.readerList = $util.emptyArray;
+            IMTraceRsp.prototype.placeList = $util.emptyArray;
 
             IMTraceRsp.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -18232,6 +18234,11 @@ export const IM = $root.IM = (() => {
                 if (message.readerList != null && message.readerList.length)
                     for (let i = 0; i < message.readerList.length; ++i)
                         $root.IM.Console.TraceReader.encode(message.readerList[i], writer.uint32(26).fork(), _depth + 1).ldelim();
+                if (message.placeList != null && message.placeList.length)
+                    for (let i = 0; i < message.placeList.length; ++i)
+                        $root.IM.Console.TracePlace.encode(message.placeList[i], writer.uint32(34).fork(), _depth + 1).ldelim();
+                if (message.cutOff != null && $Object.hasOwnProperty.call(message, "cutOff"))
+                    writer.uint32(40).bool(message.cutOff);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -18287,6 +18294,20 @@ export const IM = $root.IM = (() => {
                             message.readerList.push($root.IM.Console.TraceReader.decode(reader, reader.size(), $undefined, _depth + 1));
                             continue;
                         }
+                    case 4: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.placeList && message.placeList.length))
+                                message.placeList = [];
+                            message.placeList.push($root.IM.Console.TracePlace.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.cutOff = reader.bool();
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -18305,6 +18326,96 @@ export const IM = $root.IM = (() => {
             };
 
             return IMTraceRsp;
+        })();
+
+        Console.TracePlace = (function() {
+
+            const TracePlace = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            TracePlace.prototype.conversationId = "";
+            TracePlace.prototype.msgId = 0;
+
+            TracePlace.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(10).string(message.conversationId);
+                writer.uint32(16).uint32(message.msgId);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            TracePlace.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.TracePlace();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.conversationId = reader.string();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.msgId = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "conversationId"))
+                    throw $util.ProtocolError("missing required 'conversationId'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "msgId"))
+                    throw $util.ProtocolError("missing required 'msgId'", { instance: message });
+                return message;
+            };
+
+            return TracePlace;
         })();
 
         Console.TracedMessage = (function() {
@@ -18655,6 +18766,1999 @@ export const IM = $root.IM = (() => {
             };
 
             return TraceReader;
+        })();
+
+        Console.Announcement = (function() {
+
+            const Announcement = function (properties) {
+                this.failureList = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            Announcement.prototype.id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            Announcement.prototype.fromUserId = 0;
+            Announcement.prototype.audience = 1;
+            Announcement.prototype.msgData = $util.newBuffer([]);
+            Announcement.prototype.byKind = "";
+            Announcement.prototype.byName = "";
+            Announcement.prototype.createdMs = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            Announcement.prototype.stopped = false;
+            Announcement.prototype.receivers = 0;
+            Announcement.prototype.sent = 0;
+            Announcement.prototype.failed = 0;
+            Announcement.prototype.failureList = $util.emptyArray;
+
+            Announcement.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.id);
+                writer.uint32(16).uint32(message.fromUserId);
+                writer.uint32(24).int32(message.audience);
+                if (message.audienceId != null && $Object.hasOwnProperty.call(message, "audienceId"))
+                    writer.uint32(32).uint32(message.audienceId);
+                writer.uint32(42).bytes(message.msgData);
+                writer.uint32(50).string(message.byKind);
+                writer.uint32(58).string(message.byName);
+                writer.uint32(64).uint64(message.createdMs);
+                if (message.endedMs != null && $Object.hasOwnProperty.call(message, "endedMs"))
+                    writer.uint32(72).uint64(message.endedMs);
+                writer.uint32(80).bool(message.stopped);
+                writer.uint32(88).uint32(message.receivers);
+                writer.uint32(96).uint32(message.sent);
+                writer.uint32(104).uint32(message.failed);
+                if (message.failureList != null && message.failureList.length)
+                    for (let i = 0; i < message.failureList.length; ++i)
+                        $root.IM.Console.AnnounceFailure.encode(message.failureList[i], writer.uint32(114).fork(), _depth + 1).ldelim();
+                if (message.stoppedBy != null && $Object.hasOwnProperty.call(message, "stoppedBy"))
+                    writer.uint32(122).string(message.stoppedBy);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            Announcement.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.Announcement();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.fromUserId = reader.uint32();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.IM.Console.Audience[value] !== $undefined)
+                                message.audience = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.audienceId = reader.uint32();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.msgData = reader.bytes();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            message.byKind = reader.string();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            message.byName = reader.string();
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 0)
+                                break;
+                            message.createdMs = reader.uint64();
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 0)
+                                break;
+                            message.endedMs = reader.uint64();
+                            continue;
+                        }
+                    case 10: {
+                            if (wireType !== 0)
+                                break;
+                            message.stopped = reader.bool();
+                            continue;
+                        }
+                    case 11: {
+                            if (wireType !== 0)
+                                break;
+                            message.receivers = reader.uint32();
+                            continue;
+                        }
+                    case 12: {
+                            if (wireType !== 0)
+                                break;
+                            message.sent = reader.uint32();
+                            continue;
+                        }
+                    case 13: {
+                            if (wireType !== 0)
+                                break;
+                            message.failed = reader.uint32();
+                            continue;
+                        }
+                    case 14: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.failureList && message.failureList.length))
+                                message.failureList = [];
+                            message.failureList.push($root.IM.Console.AnnounceFailure.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    case 15: {
+                            if (wireType !== 2)
+                                break;
+                            message.stoppedBy = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "id"))
+                    throw $util.ProtocolError("missing required 'id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "fromUserId"))
+                    throw $util.ProtocolError("missing required 'fromUserId'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "audience"))
+                    throw $util.ProtocolError("missing required 'audience'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "msgData"))
+                    throw $util.ProtocolError("missing required 'msgData'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "byKind"))
+                    throw $util.ProtocolError("missing required 'byKind'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "byName"))
+                    throw $util.ProtocolError("missing required 'byName'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "createdMs"))
+                    throw $util.ProtocolError("missing required 'createdMs'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "stopped"))
+                    throw $util.ProtocolError("missing required 'stopped'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "receivers"))
+                    throw $util.ProtocolError("missing required 'receivers'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "sent"))
+                    throw $util.ProtocolError("missing required 'sent'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "failed"))
+                    throw $util.ProtocolError("missing required 'failed'", { instance: message });
+                return message;
+            };
+
+            return Announcement;
+        })();
+
+        Console.Audience = (function() {
+            const valuesById = $Object.create(null), values = $Object.create(valuesById);
+            values[valuesById[1] = "AUDIENCE_EVERYBODY"] = 1;
+            values[valuesById[2] = "AUDIENCE_DEPARTMENT"] = 2;
+            values[valuesById[3] = "AUDIENCE_MEMBERS"] = 3;
+            values[valuesById[4] = "AUDIENCE_GROUP"] = 4;
+            return values;
+        })();
+
+        Console.AnnounceFailure = (function() {
+
+            const AnnounceFailure = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            AnnounceFailure.prototype.userId = 0;
+            AnnounceFailure.prototype.code = "";
+
+            AnnounceFailure.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint32(message.userId);
+                writer.uint32(18).string(message.code);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            AnnounceFailure.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.AnnounceFailure();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.userId = reader.uint32();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.code = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "userId"))
+                    throw $util.ProtocolError("missing required 'userId'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "code"))
+                    throw $util.ProtocolError("missing required 'code'", { instance: message });
+                return message;
+            };
+
+            return AnnounceFailure;
+        })();
+
+        Console.IMAnnounceReq = (function() {
+
+            const IMAnnounceReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMAnnounceReq.prototype.fromUserId = 0;
+            IMAnnounceReq.prototype.audience = 1;
+            IMAnnounceReq.prototype.msgType = 1;
+            IMAnnounceReq.prototype.msgData = $util.newBuffer([]);
+
+            IMAnnounceReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                $root.IM.Directory.Actor.encode(message.actor, writer.uint32(10).fork(), _depth + 1).ldelim();
+                writer.uint32(16).uint32(message.fromUserId);
+                writer.uint32(24).int32(message.audience);
+                if (message.audienceId != null && $Object.hasOwnProperty.call(message, "audienceId"))
+                    writer.uint32(32).uint32(message.audienceId);
+                writer.uint32(40).int32(message.msgType);
+                writer.uint32(50).bytes(message.msgData);
+                if (message.requestId != null && $Object.hasOwnProperty.call(message, "requestId"))
+                    writer.uint32(58).bytes(message.requestId);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMAnnounceReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.IMAnnounceReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.actor = $root.IM.Directory.Actor.decode(reader, reader.size(), $undefined, _depth + 1, message.actor);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.fromUserId = reader.uint32();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.IM.Console.Audience[value] !== $undefined)
+                                message.audience = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.audienceId = reader.uint32();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.IM.BaseDefine.MsgType[value] !== $undefined)
+                                message.msgType = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            message.msgData = reader.bytes();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            message.requestId = reader.bytes();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "actor"))
+                    throw $util.ProtocolError("missing required 'actor'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "fromUserId"))
+                    throw $util.ProtocolError("missing required 'fromUserId'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "audience"))
+                    throw $util.ProtocolError("missing required 'audience'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "msgType"))
+                    throw $util.ProtocolError("missing required 'msgType'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "msgData"))
+                    throw $util.ProtocolError("missing required 'msgData'", { instance: message });
+                return message;
+            };
+
+            return IMAnnounceReq;
+        })();
+
+        Console.IMAnnounceRsp = (function() {
+
+            const IMAnnounceRsp = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+
+            IMAnnounceRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                $root.IM.Console.Announcement.encode(message.announcement, writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMAnnounceRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.IMAnnounceRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.announcement = $root.IM.Console.Announcement.decode(reader, reader.size(), $undefined, _depth + 1, message.announcement);
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "announcement"))
+                    throw $util.ProtocolError("missing required 'announcement'", { instance: message });
+                return message;
+            };
+
+            return IMAnnounceRsp;
+        })();
+
+        Console.IMAnnouncementsReq = (function() {
+
+            const IMAnnouncementsReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMAnnouncementsReq.prototype.limit = 0;
+
+            IMAnnouncementsReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint32(message.limit);
+                if (message.id != null && $Object.hasOwnProperty.call(message, "id"))
+                    writer.uint32(16).uint64(message.id);
+                if (message.stop != null && $Object.hasOwnProperty.call(message, "stop"))
+                    $root.IM.Directory.Actor.encode(message.stop, writer.uint32(26).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMAnnouncementsReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.IMAnnouncementsReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.limit = reader.uint32();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.stop = $root.IM.Directory.Actor.decode(reader, reader.size(), $undefined, _depth + 1, message.stop);
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "limit"))
+                    throw $util.ProtocolError("missing required 'limit'", { instance: message });
+                return message;
+            };
+
+            return IMAnnouncementsReq;
+        })();
+
+        Console.IMAnnouncementsRsp = (function() {
+
+            const IMAnnouncementsRsp = function (properties) {
+                this.announcementList = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMAnnouncementsRsp.prototype.announcementList = $util.emptyArray;
+
+            IMAnnouncementsRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.announcementList != null && message.announcementList.length)
+                    for (let i = 0; i < message.announcementList.length; ++i)
+                        $root.IM.Console.Announcement.encode(message.announcementList[i], writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMAnnouncementsRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.IMAnnouncementsRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.announcementList && message.announcementList.length))
+                                message.announcementList = [];
+                            message.announcementList.push($root.IM.Console.Announcement.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return IMAnnouncementsRsp;
+        })();
+
+        Console.IMAnnounceWorkReq = (function() {
+
+            const IMAnnounceWorkReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMAnnounceWorkReq.prototype.leaseMs = 0;
+
+            IMAnnounceWorkReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.done != null && $Object.hasOwnProperty.call(message, "done"))
+                    $root.IM.Console.AnnounceDone.encode(message.done, writer.uint32(10).fork(), _depth + 1).ldelim();
+                writer.uint32(16).uint32(message.leaseMs);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMAnnounceWorkReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.IMAnnounceWorkReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.done = $root.IM.Console.AnnounceDone.decode(reader, reader.size(), $undefined, _depth + 1, message.done);
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.leaseMs = reader.uint32();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "leaseMs"))
+                    throw $util.ProtocolError("missing required 'leaseMs'", { instance: message });
+                return message;
+            };
+
+            return IMAnnounceWorkReq;
+        })();
+
+        Console.AnnounceDone = (function() {
+
+            const AnnounceDone = function (properties) {
+                this.failureList = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            AnnounceDone.prototype.id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            AnnounceDone.prototype.claim = $util.newBuffer([]);
+            AnnounceDone.prototype.upTo = 0;
+            AnnounceDone.prototype.sent = 0;
+            AnnounceDone.prototype.failureList = $util.emptyArray;
+
+            AnnounceDone.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.id);
+                writer.uint32(18).bytes(message.claim);
+                writer.uint32(24).uint32(message.upTo);
+                writer.uint32(32).uint32(message.sent);
+                if (message.failureList != null && message.failureList.length)
+                    for (let i = 0; i < message.failureList.length; ++i)
+                        $root.IM.Console.AnnounceFailure.encode(message.failureList[i], writer.uint32(42).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            AnnounceDone.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.AnnounceDone();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.claim = reader.bytes();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.upTo = reader.uint32();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.sent = reader.uint32();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.failureList && message.failureList.length))
+                                message.failureList = [];
+                            message.failureList.push($root.IM.Console.AnnounceFailure.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "id"))
+                    throw $util.ProtocolError("missing required 'id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "claim"))
+                    throw $util.ProtocolError("missing required 'claim'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "upTo"))
+                    throw $util.ProtocolError("missing required 'upTo'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "sent"))
+                    throw $util.ProtocolError("missing required 'sent'", { instance: message });
+                return message;
+            };
+
+            return AnnounceDone;
+        })();
+
+        Console.IMAnnounceWorkRsp = (function() {
+
+            const IMAnnounceWorkRsp = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+
+            IMAnnounceWorkRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.work != null && $Object.hasOwnProperty.call(message, "work"))
+                    $root.IM.Console.AnnounceWork.encode(message.work, writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMAnnounceWorkRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.IMAnnounceWorkRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.work = $root.IM.Console.AnnounceWork.decode(reader, reader.size(), $undefined, _depth + 1, message.work);
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return IMAnnounceWorkRsp;
+        })();
+
+        Console.AnnounceWork = (function() {
+
+            const AnnounceWork = function (properties) {
+                this.receiverList = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            AnnounceWork.prototype.id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            AnnounceWork.prototype.claim = $util.newBuffer([]);
+            AnnounceWork.prototype.fromUserId = 0;
+            AnnounceWork.prototype.msgType = 1;
+            AnnounceWork.prototype.msgData = $util.newBuffer([]);
+            AnnounceWork.prototype.receiverList = $util.emptyArray;
+
+            AnnounceWork.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.id);
+                writer.uint32(18).bytes(message.claim);
+                writer.uint32(24).uint32(message.fromUserId);
+                writer.uint32(32).int32(message.msgType);
+                writer.uint32(42).bytes(message.msgData);
+                if (message.receiverList != null && message.receiverList.length)
+                    for (let i = 0; i < message.receiverList.length; ++i)
+                        writer.uint32(48).uint32(message.receiverList[i]);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            AnnounceWork.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.AnnounceWork();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.claim = reader.bytes();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.fromUserId = reader.uint32();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.IM.BaseDefine.MsgType[value] !== $undefined)
+                                message.msgType = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.msgData = reader.bytes();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType === 2) {
+                                if (!(message.receiverList && message.receiverList.length))
+                                    message.receiverList = [];
+                                reader.uint32s(message.receiverList);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.receiverList && message.receiverList.length))
+                                message.receiverList = [];
+                            message.receiverList.push(reader.uint32());
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "id"))
+                    throw $util.ProtocolError("missing required 'id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "claim"))
+                    throw $util.ProtocolError("missing required 'claim'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "fromUserId"))
+                    throw $util.ProtocolError("missing required 'fromUserId'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "msgType"))
+                    throw $util.ProtocolError("missing required 'msgType'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "msgData"))
+                    throw $util.ProtocolError("missing required 'msgData'", { instance: message });
+                return message;
+            };
+
+            return AnnounceWork;
+        })();
+
+        Console.IMExportsReq = (function() {
+
+            const IMExportsReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMExportsReq.prototype.tokenHash = $util.newBuffer([]);
+            IMExportsReq.prototype.address = "";
+
+            IMExportsReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(10).bytes(message.tokenHash);
+                writer.uint32(18).string(message.address);
+                if (message.wish != null && $Object.hasOwnProperty.call(message, "wish"))
+                    $root.IM.Console.ExportWish.encode(message.wish, writer.uint32(26).fork(), _depth + 1).ldelim();
+                if (message.id != null && $Object.hasOwnProperty.call(message, "id"))
+                    writer.uint32(32).uint64(message.id);
+                if (message.step != null && $Object.hasOwnProperty.call(message, "step"))
+                    writer.uint32(40).int32(message.step);
+                if (message.file != null && $Object.hasOwnProperty.call(message, "file"))
+                    $root.IM.Console.ExportFile.encode(message.file, writer.uint32(50).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMExportsReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message, value;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.IMExportsReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.tokenHash = reader.bytes();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.address = reader.string();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.wish = $root.IM.Console.ExportWish.decode(reader, reader.size(), $undefined, _depth + 1, message.wish);
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.id = reader.uint64();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            value = reader.int32();
+                            if ($root.IM.Console.ExportStep[value] !== $undefined)
+                                message.step = value;
+                            else if (!reader.discardUnknown) {
+                                $util.makeProp(message, "$unknowns", false);
+                                (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                            }
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            message.file = $root.IM.Console.ExportFile.decode(reader, reader.size(), $undefined, _depth + 1, message.file);
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "tokenHash"))
+                    throw $util.ProtocolError("missing required 'tokenHash'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "address"))
+                    throw $util.ProtocolError("missing required 'address'", { instance: message });
+                return message;
+            };
+
+            return IMExportsReq;
+        })();
+
+        Console.ExportWish = (function() {
+
+            const ExportWish = function (properties) {
+                this.userIdList = [];
+                this.groupIdList = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ExportWish.prototype.userIdList = $util.emptyArray;
+            ExportWish.prototype.groupIdList = $util.emptyArray;
+            ExportWish.prototype.withGroups = false;
+            ExportWish.prototype.fromMs = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ExportWish.prototype.toMs = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ExportWish.prototype.reason = "";
+            ExportWish.prototype.caseNumber = "";
+
+            ExportWish.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.userIdList != null && message.userIdList.length)
+                    for (let i = 0; i < message.userIdList.length; ++i)
+                        writer.uint32(8).uint32(message.userIdList[i]);
+                if (message.groupIdList != null && message.groupIdList.length)
+                    for (let i = 0; i < message.groupIdList.length; ++i)
+                        writer.uint32(16).uint32(message.groupIdList[i]);
+                writer.uint32(24).bool(message.withGroups);
+                writer.uint32(32).uint64(message.fromMs);
+                writer.uint32(40).uint64(message.toMs);
+                writer.uint32(50).string(message.reason);
+                writer.uint32(58).string(message.caseNumber);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ExportWish.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.ExportWish();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType === 2) {
+                                if (!(message.userIdList && message.userIdList.length))
+                                    message.userIdList = [];
+                                reader.uint32s(message.userIdList);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.userIdList && message.userIdList.length))
+                                message.userIdList = [];
+                            message.userIdList.push(reader.uint32());
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType === 2) {
+                                if (!(message.groupIdList && message.groupIdList.length))
+                                    message.groupIdList = [];
+                                reader.uint32s(message.groupIdList);
+                                continue;
+                            }
+                            if (wireType !== 0)
+                                break;
+                            if (!(message.groupIdList && message.groupIdList.length))
+                                message.groupIdList = [];
+                            message.groupIdList.push(reader.uint32());
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 0)
+                                break;
+                            message.withGroups = reader.bool();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.fromMs = reader.uint64();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 0)
+                                break;
+                            message.toMs = reader.uint64();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            message.reason = reader.string();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            message.caseNumber = reader.string();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "withGroups"))
+                    throw $util.ProtocolError("missing required 'withGroups'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "fromMs"))
+                    throw $util.ProtocolError("missing required 'fromMs'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "toMs"))
+                    throw $util.ProtocolError("missing required 'toMs'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "reason"))
+                    throw $util.ProtocolError("missing required 'reason'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "caseNumber"))
+                    throw $util.ProtocolError("missing required 'caseNumber'", { instance: message });
+                return message;
+            };
+
+            return ExportWish;
+        })();
+
+        Console.ExportStep = (function() {
+            const valuesById = $Object.create(null), values = $Object.create(valuesById);
+            values[valuesById[1] = "EXPORT_STEP_APPROVE"] = 1;
+            values[valuesById[2] = "EXPORT_STEP_REFUSE"] = 2;
+            values[valuesById[3] = "EXPORT_STEP_CANCEL"] = 3;
+            values[valuesById[4] = "EXPORT_STEP_BEGIN"] = 4;
+            values[valuesById[5] = "EXPORT_STEP_FINISH"] = 5;
+            values[valuesById[6] = "EXPORT_STEP_BREAK_OFF"] = 6;
+            return values;
+        })();
+
+        Console.ExportFile = (function() {
+
+            const ExportFile = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ExportFile.prototype.messages = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ExportFile.prototype.bytes = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ExportFile.prototype.sha256 = $util.newBuffer([]);
+
+            ExportFile.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.messages);
+                writer.uint32(16).uint64(message.bytes);
+                writer.uint32(26).bytes(message.sha256);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ExportFile.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.ExportFile();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.messages = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.bytes = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.sha256 = reader.bytes();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "messages"))
+                    throw $util.ProtocolError("missing required 'messages'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "bytes"))
+                    throw $util.ProtocolError("missing required 'bytes'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "sha256"))
+                    throw $util.ProtocolError("missing required 'sha256'", { instance: message });
+                return message;
+            };
+
+            return ExportFile;
+        })();
+
+        Console.IMExportsRsp = (function() {
+
+            const IMExportsRsp = function (properties) {
+                this.exportList = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMExportsRsp.prototype.exportList = $util.emptyArray;
+
+            IMExportsRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.exportList != null && message.exportList.length)
+                    for (let i = 0; i < message.exportList.length; ++i)
+                        $root.IM.Console.ExportInfo.encode(message.exportList[i], writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMExportsRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.IMExportsRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.exportList && message.exportList.length))
+                                message.exportList = [];
+                            message.exportList.push($root.IM.Console.ExportInfo.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return IMExportsRsp;
+        })();
+
+        Console.ExportInfo = (function() {
+
+            const ExportInfo = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            ExportInfo.prototype.id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ExportInfo.prototype.askedBy = "";
+            ExportInfo.prototype.askedMs = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ExportInfo.prototype.state = "";
+            ExportInfo.prototype.messages = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            ExportInfo.prototype.own = false;
+
+            ExportInfo.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(8).uint64(message.id);
+                $root.IM.Console.ExportWish.encode(message.wish, writer.uint32(18).fork(), _depth + 1).ldelim();
+                writer.uint32(26).string(message.askedBy);
+                writer.uint32(32).uint64(message.askedMs);
+                writer.uint32(42).string(message.state);
+                if (message.decidedBy != null && $Object.hasOwnProperty.call(message, "decidedBy"))
+                    writer.uint32(50).string(message.decidedBy);
+                writer.uint32(56).uint64(message.messages);
+                if (message.file != null && $Object.hasOwnProperty.call(message, "file"))
+                    $root.IM.Console.ExportFile.encode(message.file, writer.uint32(66).fork(), _depth + 1).ldelim();
+                if (message.endedMs != null && $Object.hasOwnProperty.call(message, "endedMs"))
+                    writer.uint32(72).uint64(message.endedMs);
+                writer.uint32(80).bool(message.own);
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            ExportInfo.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.ExportInfo();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 0)
+                                break;
+                            message.id = reader.uint64();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.wish = $root.IM.Console.ExportWish.decode(reader, reader.size(), $undefined, _depth + 1, message.wish);
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.askedBy = reader.string();
+                            continue;
+                        }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.askedMs = reader.uint64();
+                            continue;
+                        }
+                    case 5: {
+                            if (wireType !== 2)
+                                break;
+                            message.state = reader.string();
+                            continue;
+                        }
+                    case 6: {
+                            if (wireType !== 2)
+                                break;
+                            message.decidedBy = reader.string();
+                            continue;
+                        }
+                    case 7: {
+                            if (wireType !== 0)
+                                break;
+                            message.messages = reader.uint64();
+                            continue;
+                        }
+                    case 8: {
+                            if (wireType !== 2)
+                                break;
+                            message.file = $root.IM.Console.ExportFile.decode(reader, reader.size(), $undefined, _depth + 1, message.file);
+                            continue;
+                        }
+                    case 9: {
+                            if (wireType !== 0)
+                                break;
+                            message.endedMs = reader.uint64();
+                            continue;
+                        }
+                    case 10: {
+                            if (wireType !== 0)
+                                break;
+                            message.own = reader.bool();
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "id"))
+                    throw $util.ProtocolError("missing required 'id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "wish"))
+                    throw $util.ProtocolError("missing required 'wish'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "askedBy"))
+                    throw $util.ProtocolError("missing required 'askedBy'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "askedMs"))
+                    throw $util.ProtocolError("missing required 'askedMs'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "state"))
+                    throw $util.ProtocolError("missing required 'state'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "messages"))
+                    throw $util.ProtocolError("missing required 'messages'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "own"))
+                    throw $util.ProtocolError("missing required 'own'", { instance: message });
+                return message;
+            };
+
+            return ExportInfo;
+        })();
+
+        Console.IMExportPageReq = (function() {
+
+            const IMExportPageReq = function (properties) {
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMExportPageReq.prototype.tokenHash = $util.newBuffer([]);
+            IMExportPageReq.prototype.id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+
+            IMExportPageReq.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                writer.uint32(10).bytes(message.tokenHash);
+                writer.uint32(16).uint64(message.id);
+                if (message.after != null && $Object.hasOwnProperty.call(message, "after"))
+                    $root.IM.Cluster.MissedPlace.encode(message.after, writer.uint32(26).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMExportPageReq.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.IMExportPageReq();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            message.tokenHash = reader.bytes();
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 0)
+                                break;
+                            message.id = reader.uint64();
+                            continue;
+                        }
+                    case 3: {
+                            if (wireType !== 2)
+                                break;
+                            message.after = $root.IM.Cluster.MissedPlace.decode(reader, reader.size(), $undefined, _depth + 1, message.after);
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                if (!$Object.hasOwnProperty.call(message, "tokenHash"))
+                    throw $util.ProtocolError("missing required 'tokenHash'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "id"))
+                    throw $util.ProtocolError("missing required 'id'", { instance: message });
+                return message;
+            };
+
+            return IMExportPageReq;
+        })();
+
+        Console.IMExportPageRsp = (function() {
+
+            const IMExportPageRsp = function (properties) {
+                this.messageList = [];
+                if (properties)
+                    for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+                        if (properties[keys[i]] != null && keys[i] !== "__proto__")
+                            this[keys[i]] = properties[keys[i]];
+            };
+
+            IMExportPageRsp.prototype.messageList = $util.emptyArray;
+
+            IMExportPageRsp.encode = function (message, writer, _depth) {
+                if (!writer)
+                    writer = $Writer.create();
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $util.recursionLimit)
+                    throw $Error("max depth exceeded");
+                if (message.messageList != null && message.messageList.length)
+                    for (let i = 0; i < message.messageList.length; ++i)
+                        $root.IM.Cluster.StoredMessage.encode(message.messageList[i], writer.uint32(10).fork(), _depth + 1).ldelim();
+                if (message.next != null && $Object.hasOwnProperty.call(message, "next"))
+                    $root.IM.Cluster.MissedPlace.encode(message.next, writer.uint32(18).fork(), _depth + 1).ldelim();
+                if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+                    for (let i = 0; i < message.$unknowns.length; ++i)
+                        writer.raw(message.$unknowns[i]);
+                return writer;
+            };
+
+            IMExportPageRsp.decode = function (reader, length, _end, _depth, _target) {
+                if (!(reader instanceof $Reader))
+                    reader = $Reader.create(reader);
+                if (_depth === $undefined)
+                    _depth = 0;
+                if (_depth > $Reader.recursionLimit)
+                    throw $Error("max depth exceeded");
+                let end, message;
+                if (length === $undefined)
+                    end = reader.len;
+                else {
+                    end = reader.pos + length;
+                    if (end > reader.len)
+                        throw $RangeError("index out of range");
+                    length = reader.len;
+                    reader.len = end;
+                }
+                message = _target || new $root.IM.Console.IMExportPageRsp();
+                while (reader.pos < end) {
+                    let start = reader.pos;
+                    let tag = reader.tag();
+                    if (tag === _end) {
+                        _end = $undefined;
+                        break;
+                    }
+                    let wireType = tag & 7;
+                    switch (tag >>>= 3) {
+                    case 1: {
+                            if (wireType !== 2)
+                                break;
+                            if (!(message.messageList && message.messageList.length))
+                                message.messageList = [];
+                            message.messageList.push($root.IM.Cluster.StoredMessage.decode(reader, reader.size(), $undefined, _depth + 1));
+                            continue;
+                        }
+                    case 2: {
+                            if (wireType !== 2)
+                                break;
+                            message.next = $root.IM.Cluster.MissedPlace.decode(reader, reader.size(), $undefined, _depth + 1, message.next);
+                            continue;
+                        }
+                    }
+                    reader.skipType(wireType, _depth, tag);
+                    if (!reader.discardUnknown) {
+                        $util.makeProp(message, "$unknowns", false);
+                        (message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+                    }
+                }
+                if (length !== $undefined) {
+                    if (reader.pos !== end)
+                        throw $RangeError("index out of range");
+                    reader.len = length;
+                }
+                if (_end !== $undefined)
+                    throw $Error("missing end group");
+                return message;
+            };
+
+            return IMExportPageRsp;
         })();
 
         return Console;

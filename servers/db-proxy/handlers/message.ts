@@ -63,7 +63,10 @@ export async function markRead(
   const id = conversationOf(asked.userId, asked.sessionType, asked.sessionId);
   if (id === undefined) return { readMsgId: 0, moved: false };
   const result = await ctx.conversations.markRead(asked.userId, id, clampId(asked.msgId));
-  if (result.moved) ctx.tellReadMoved(asked.userId, id, result.readMsgId);
+  if (result.moved) {
+    ctx.hops.read(id, result.readMsgId, asked.userId);
+    ctx.tellReadMoved(asked.userId, id, result.readMsgId);
+  }
   return result;
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { bucketOf } from '../../../common/conversation.js';
 import { ImError } from '../../../common/errors.js';
+import type { Hops } from '../../../common/hops.js';
 import type { Logger } from '../../../common/log.js';
 import type { Membership } from './append/admission.js';
 import type { Draft, Item, Stored } from './append/item.js';
@@ -51,12 +52,13 @@ export class Append {
     outbox: Outbox,
     lists: UserLists,
     counters: AppendCounters,
+    hops: Hops,
     log: Logger,
   ) {
     const elsewhere = (items: Item[]) => this.#stall(items, (bucket) => void this.#findAgain(bucket));
     const unlisted = (items: Item[]) =>
       this.#stall(items, (bucket) => void delay(LISTS_PAUSE_MS).then(() => this.#release(bucket)));
-    this.#parts = { shards, keys, membership, limits, outbox, lists, counters, log, elsewhere, unlisted };
+    this.#parts = { shards, keys, membership, limits, outbox, lists, counters, hops, log, elsewhere, unlisted };
   }
 
   /**

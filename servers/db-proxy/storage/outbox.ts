@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { bucketOf } from '../../../common/conversation.js';
+import type { Hops } from '../../../common/hops.js';
 import { STATEMENT_MS_MAX } from './database.js';
 import { distinct, type Shard, type Shards } from './shards.js';
 
@@ -23,12 +24,14 @@ const REMOVED_ROWS = 5_000;
 export class Outbox {
   readonly #meta: pg.Pool;
   readonly #shards: Shards;
+  readonly #hops: Hops;
   #consumers: ReadonlyMap<string, number> = new Map();
   #readMs = Number.NEGATIVE_INFINITY;
 
-  constructor(meta: pg.Pool, shards: Shards) {
+  constructor(meta: pg.Pool, shards: Shards, hops: Hops) {
     this.#meta = meta;
     this.#shards = shards;
+    this.#hops = hops;
   }
 
   /** From now on every message has a row for this consumer; up to two seconds later on other db-proxies. */
@@ -150,12 +153,14 @@ export class Outbox {
   }
 
   /** These are done and need not be done again. */
-  done(consumer: number, effects: readonly Effect[]): Promise<void> {
-    return this.#write(consumer, effects, {
+  async done(consumer: number, effects: readonly Effect[]): Promise<void> {
+    await this.#write(consumer, effects, {
       name: 'outbox-done',
       change: 'delete from shard.outbox o using',
       values: [],
     });
+    const [name = ''] = [...this.#consumers].find(([, id]) => id === consumer) ?? [];
+    for (const { conversationId, msgId } of effects) this.#hops.settled(conversationId, msgId, name);
   }
 
   /** The fence is asked even where there is nothing to change: it may be elsewhere. */

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { Hops } from '../../../common/hops.js';
 import type { Logger } from '../../../common/log.js';
 import { type CallResult, Soft } from '../../../common/redis.js';
 import type { DbProxySettings } from '../settings.js';
@@ -78,6 +79,7 @@ export async function openStorage(
   log: Logger,
   counters: AppendCounters & ReadCounters,
   watch: StorageWatch = unwatched,
+  hops = new Hops(),
 ) {
   const masterKeys = await MasterKeyring.open(settings);
   const meta = openPool(settings.databaseUrl, 'db-proxy meta', settings.readPoolMax);
@@ -98,10 +100,10 @@ export async function openStorage(
     existing: (ids: readonly number[]) => users.existing(ids),
     members: (pairs: readonly { groupId: number; userId: number }[]) => groups.members(pairs),
   };
-  const outbox = new Outbox(meta, shards);
+  const outbox = new Outbox(meta, shards, hops);
   const webhooks = new Webhooks(meta, groups);
   const lists = new UserLists(shards);
-  const append = new Append(shards, keys, membership, settings, outbox, lists, counters, log);
+  const append = new Append(shards, keys, membership, settings, outbox, lists, counters, hops, log);
   const redis = openRedis(settings, log, watch);
   const audit = new Audit(meta, log);
   const upkeep = new Upkeep(settings.databaseUrl, masterKeys, audit, log);

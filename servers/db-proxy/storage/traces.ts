@@ -1,6 +1,9 @@
 import type pg from 'pg';
 import { bucketOf, groupOf, isGroupConversation, usersOf } from '../../../common/conversation.js';
+import { ImError } from '../../../common/errors.js';
 import { ATTACHMENT } from './attachments.js';
+import { isUnavailable } from './database.js';
+import type { Place } from './messages.js';
 import type { Shards } from './shards.js';
 
 /** What is known of a message, without what it says. */
@@ -38,11 +41,13 @@ interface TraceRow {
 }
 
 const READERS_MAX = 2_000;
+const PLACES_MAX = 10;
 
 /** The way of one message, as far as it is written down. Never opens it. */
 export class Traces {
   readonly #meta: pg.Pool;
   readonly #shards: Shards;
+  #searching = false;
 
   constructor(meta: pg.Pool, shards: Shards) {
     this.#meta = meta;
@@ -93,6 +98,24 @@ export class Traces {
     };
   }
 
+  /**
+   * Every message with this send_id. There is no index for it: one more on the table of messages would cost each of
+   * them more than these rare questions do. The unique one is read through instead, as far as a statement may take, by
+   * one question at a time. @throws ImError BUSY
+   */
+  async search(sendId: Uint8Array): Promise<{ places: readonly Place[]; cutOff: boolean }> {
+    if (this.#searching) throw new ImError('BUSY', 'another search for a send_id is going on');
+    this.#searching = true;
+    try {
+      const parts = await Promise.allSettled(this.#shards.all.map(({ pool }) => searchShard(pool, sendId)));
+      for (const part of parts) if (part.status === 'rejected' && !isUnavailable(part.reason)) throw part.reason;
+      const places = parts.flatMap((part) => (part.status === 'fulfilled' ? part.value : []));
+      return { places: places.slice(0, PLACES_MAX), cutOff: parts.some(({ status }) => status === 'rejected') };
+    } finally {
+      this.#searching = false;
+    }
+  }
+
   async #readers(id: bigint, row: TraceRow): Promise<Trace['readers']> {
     if (!isGroupConversation(id)) {
       const [low, high] = usersOf(id);
@@ -114,4 +137,14 @@ export class Traces {
     const read = new Map(rows.map((each) => [each.user_id, each.read_id]));
     return members.map(({ user_id: userId }) => ({ userId, readId: read.get(userId) ?? 0 }));
   }
+}
+
+/** Only what a shard may show: a bucket on its way is on two of them. */
+async function searchShard(pool: pg.Pool, sendId: Uint8Array): Promise<Place[]> {
+  const { rows } = await pool.query<{ conversation_id: bigint; msg_id: number }>(
+    `select m.conversation_id, m.msg_id from shard.message m
+      where m.send_id = $1 and m.bucket in (select bucket from shard.bucket) limit ${PLACES_MAX}`,
+    [Buffer.from(sendId)],
+  );
+  return rows.map((row) => ({ conversationId: row.conversation_id, msgId: row.msg_id }));
 }

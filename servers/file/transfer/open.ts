@@ -38,7 +38,7 @@ export async function openTransfers(
     name,
     log,
     metrics,
-  }: Surroundings & Pick<TransferContext, 'blobs' | 'dbProxies' | 'sessionAddresses'>,
+  }: Omit<Surroundings, 'hops'> & Pick<TransferContext, 'blobs' | 'dbProxies' | 'sessionAddresses'>,
 ): Promise<TransfersOpen> {
   const advertised = { ip: settings.advertisedIp, port: settings.advertisedPort };
   const counters = transferCounters(metrics);

@@ -7,7 +7,7 @@ import type { Api } from './app.js';
 import { content, payloadOf } from './content.js';
 import { idempotency } from './messages.js';
 import { actingUser, groupId, problems, userId } from './schemas.js';
-import { send, sendIds } from './sending.js';
+import { sendIds } from './sending.js';
 import { STATUS } from './users.js';
 
 /** Messages of one announcement that are on their way at once. */
@@ -60,7 +60,7 @@ export const announcements = (ctx: HttpMsgContext) => async (app: Api) => {
       const tell = async (toSessionId: number) => {
         receivers++;
         try {
-          await send(ctx, { fromUserId, toSessionId, ...payload, sendId: ids.of(String(toSessionId)) });
+          await ctx.sender.send({ fromUserId, toSessionId, ...payload, sendId: ids.of(String(toSessionId)) });
         } catch (error) {
           if (!(error instanceof ImError)) throw error;
           failures++;

@@ -17,7 +17,7 @@ import {
   queryUserId,
   userId,
 } from './schemas.js';
-import { send, sendIds } from './sending.js';
+import { sendIds } from './sending.js';
 
 const { SessionType } = IM.BaseDefine;
 
@@ -66,7 +66,7 @@ export const messages = (ctx: HttpMsgContext) => async (app: Api) => {
       if (!isGroup && toSessionId === fromUserId) throw new Problem(403, 'NOT_ALLOWED', 'to: a message to oneself');
       const ids = await sendIds(ctx, key, request.headers['idempotency-key'], ['message', body]);
       const draft = { fromUserId, toSessionId, ...payloadOf(body.content, isGroup), sendId: ids.of('message') };
-      const stored = await send(ctx, draft);
+      const stored = await ctx.sender.send(draft);
       const { id, number, at } = shown({ ...draft, ...stored });
       return reply.code(201).send({ id, number, at, duplicate: stored.duplicate });
     },

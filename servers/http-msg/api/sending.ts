@@ -1,28 +1,11 @@
 import { createHash } from 'node:crypto';
 import { v7 as uuidV7 } from 'uuid';
-import { type Draft, SEND_ID_SIZE, storeDraft } from '../../../common/chat/message.js';
-import { ImError } from '../../../common/errors.js';
+import { SEND_ID_SIZE } from '../../../common/chat/message.js';
 import { IDEMPOTENCY_KEY_LENGTH_MAX } from '../../../common/limits.js';
 import { apiKeys } from '../../../common/pdu/commands.js';
-import type { IM } from '../../../common/pdu/pb.js';
 import type { HttpMsgContext } from '../context.js';
 import type { Key } from './keys.js';
 import { Problem } from './problem.js';
-
-/** Stored first, told second, as the msg server does it. @throws ImError */
-export async function send(ctx: HttpMsgContext, draft: Draft): Promise<IM.Cluster.IMStoreMsgRsp> {
-  const checked = ctx.sendHook === undefined ? draft : await ctx.sendHook.asked(draft);
-  const startedMs = ctx.clock.nowMs();
-  try {
-    const stored = await storeDraft(ctx.dbProxies, checked);
-    // One that was there may have been told of by nobody: who had it knows it by its id.
-    ctx.routes.message(checked, stored);
-    return stored;
-  } catch (error) {
-    if (error instanceof ImError && error.retry) ctx.routes.disturbed(startedMs);
-    throw error;
-  }
-}
 
 /** The ids that a request sends its messages under: the same for the same Idempotency-Key, else fresh ones. */
 export interface SendIds {

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { type Agent, request } from 'undici';
 import { ImError } from '../../../common/errors.js';
+import type { Hops } from '../../../common/hops.js';
 import type { Logger } from '../../../common/log.js';
 import type { LinkGroup } from '../../../common/net/link-group.js';
 import { guardedAgent } from '../../../common/net/outgoing.js';
@@ -36,6 +37,7 @@ export class WebhookDeliveries {
   readonly #tail: Tail;
   readonly #settings: HttpMsgSettings;
   readonly #counters: DeliveryCounters;
+  readonly #hops: Hops;
   readonly #log: Logger;
   readonly #agent: Agent;
   /** Webhook → parcels on their way. */
@@ -44,11 +46,19 @@ export class WebhookDeliveries {
   #closed = false;
   readonly #running: Promise<void>;
 
-  constructor(dbProxies: LinkGroup, tail: Tail, settings: HttpMsgSettings, counters: DeliveryCounters, log: Logger) {
+  constructor(
+    dbProxies: LinkGroup,
+    tail: Tail,
+    settings: HttpMsgSettings,
+    counters: DeliveryCounters,
+    hops: Hops,
+    log: Logger,
+  ) {
     this.#dbProxies = dbProxies;
     this.#tail = tail;
     this.#settings = settings;
     this.#counters = counters;
+    this.#hops = hops;
     this.#log = log;
     this.#agent = guardedAgent(settings.webhookNetworks, settings.webhookTimeoutMs);
     this.#running = this.#run();
@@ -99,10 +109,11 @@ export class WebhookDeliveries {
 
   async #deliver(parcel: IM.Api.Parcel): Promise<void> {
     const { id } = parcel.webhook;
+    const begunMs = performance.now();
     this.#open++;
     this.#under.set(id, (this.#under.get(id) ?? 0) + 1);
     const error = parcel.eventList.length === 0 ? undefined : await this.#post(parcel);
-    await this.#settle(parcel, error).catch((failure: Error) =>
+    await this.#settle(parcel, error, begunMs).catch((failure: Error) =>
       // Its claim runs out, and it is delivered once more.
       this.#log.warn({ webhook: id, error: failure.message }, 'a delivery could not be noted'),
     );
@@ -141,7 +152,7 @@ export class WebhookDeliveries {
     }
   }
 
-  async #settle(parcel: IM.Api.Parcel, error: string | undefined): Promise<void> {
+  async #settle(parcel: IM.Api.Parcel, error: string | undefined, begunMs: number): Promise<void> {
     const { webhookRetryMs, webhookRetryMaxMs, webhookAttemptsMax } = this.#settings;
     const attempts = parcel.attempts + 1;
     const again = error !== undefined && parcel.deadLetterId === undefined && attempts < webhookAttemptsMax;
@@ -149,6 +160,9 @@ export class WebhookDeliveries {
     if (error === undefined) this.#counters.delivered();
     else if (again) this.#counters.failed();
     else this.#counters.givenUp();
+    const result = error === undefined ? 'delivered' : again ? 'failed' : 'given-up';
+    const conversationId = BigInt(parcel.conversationId);
+    for (const { message } of parcel.eventList) this.#hops.told(conversationId, message.msgId, begunMs, result);
     await this.#dbProxies.ask(webhooks.settle, {
       id: parcel.id,
       webhookId: parcel.webhook.id,

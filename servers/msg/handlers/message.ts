@@ -1,5 +1,12 @@
 import { v7 as uuidV7 } from 'uuid';
-import { type Draft, isGroupType, pushFrame, SEND_ID_SIZE, storeDraft } from '../../../common/chat/message.js';
+import {
+  type Draft,
+  isGroupType,
+  publishedConversation,
+  pushFrame,
+  SEND_ID_SIZE,
+  storeDraft,
+} from '../../../common/chat/message.js';
 import type { SendHook } from '../../../common/chat/send-hook.js';
 import { seconds } from '../../../common/clock.js';
 import { groupConversation, isGroupId, isUserId, singleConversation } from '../../../common/conversation.js';
@@ -28,6 +35,7 @@ const RETRY_AFTER_MS = 1_000;
 export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session: Session, seq: number): Promise<void> {
   const isGroup = isGroupType(draft.msgType);
   const to = draft.toSessionId;
+  const receivedMs = ctx.clock.ticksMs();
   const wrong = refusal(draft, session, isGroup);
   if (wrong !== undefined) return refuse(ctx, session, seq, wrong);
   const turn = turnOf(ctx, session);
@@ -43,12 +51,17 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
     msgData: draft.msgData,
     sendId: sendIdOf(draft, session, seq, startedMs),
   };
+  let checkedMs = startedMs;
   let stored: IM.Cluster.IMStoreMsgRsp;
   try {
-    if (ctx.sendHook !== undefined) sent = await checked(ctx.sendHook, session, sent);
+    if (ctx.sendHook !== undefined) {
+      sent = await checked(ctx.sendHook, session, sent);
+      checkedMs = ctx.clock.ticksMs();
+    }
     stored = await storeDraft(ctx.dbProxies, sent);
   } catch (error) {
     if (!(error instanceof ImError)) throw error;
+    ctx.hops.refused(conversationId, sent.sendId, receivedMs, error.code);
     // Stored or not, nobody knows; if it is, its receivers shall have it.
     if (error.retry) ctx.reconcile.everywhereSince(startedWallMs);
     return refuse(ctx, session, seq, error);
@@ -57,11 +70,17 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   const more = { sendId: sent.sendId, createTimeMs: stored.createTimeMs, duplicate: stored.duplicate };
   session.send(encodeFrame(message.ack, seq, session.may('ack2') ? { ...ack, ...more } : ack));
   ctx.counters.acked.inc();
-  ctx.counters.ackTime.observe((ctx.clock.ticksMs() - startedMs) / 1000);
-  if (!ctx.deliveries.first(conversationId, stored.msgId)) return;
-  const frame = pushFrame(sent, stored);
-  if (isGroup) deliverToGroup(ctx, to, stored.msgId, frame, session);
-  else deliverToUsers(ctx, [to, session.userId], frame, session, stored.msgId);
+  const ackedMs = ctx.clock.ticksMs();
+  ctx.counters.ackTime.observe((ackedMs - startedMs) / 1000);
+  let sessions = 0;
+  if (ctx.deliveries.first(conversationId, stored.msgId)) {
+    const frame = pushFrame(sent, stored);
+    if (isGroup) sessions = deliverToGroup(ctx, to, stored.msgId, frame, session);
+    else sessions = deliverToUsers(ctx, [to, session.userId], frame, session, stored.msgId);
+  }
+  const toldMs = ctx.clock.ticksMs();
+  // biome-ignore format: one hop, one line
+  ctx.hops.accepted(conversationId, stored.msgId, sent.sendId, receivedMs, startedMs, checkedMs, ackedMs, toldMs, sessions);
 }
 
 /** Undefined: it may say something at once; else a promise for its turn. */
@@ -125,7 +144,7 @@ function freshSendId(): Uint8Array {
 
 /**
  * To all devices of these users, here and on the other msg servers, but for the one that it came from. A chat message
- * names its id, so that nobody gets it twice.
+ * names its id, so that nobody gets it twice. @returns how many sessions here were written to
  */
 export function deliverToUsers(
   ctx: MsgContext,
@@ -133,14 +152,19 @@ export function deliverToUsers(
   frame: Buffer,
   except: Session,
   msgId?: number,
-): void {
-  for (const userId of userIdList) ctx.counters.delivered.inc(ctx.sessions.toUser(userId, frame, except));
+): number {
+  let count = 0;
+  for (const userId of userIdList) count += ctx.sessions.toUser(userId, frame, except);
+  ctx.counters.delivered.inc(count);
   ctx.routes.publish({ userIdList, frame, msgId });
+  return count;
 }
 
-function deliverToGroup(ctx: MsgContext, groupId: number, msgId: number, frame: Buffer, except: Session): void {
-  ctx.counters.delivered.inc(ctx.sessions.toGroup(groupId, frame, except));
+function deliverToGroup(ctx: MsgContext, groupId: number, msgId: number, frame: Buffer, except: Session): number {
+  const count = ctx.sessions.toGroup(groupId, frame, except);
+  ctx.counters.delivered.inc(count);
   ctx.routes.publish({ groupId, frame, msgId });
+  return count;
 }
 
 /** From route: what another msg server published, for sessions here. */
@@ -148,17 +172,15 @@ export function deliver(ctx: MsgContext, told: IM.Cluster.IMPublish): void {
   // A view on what was read from the link: fine to write to sockets, as read buffers are not used again.
   const frame = told.frame as Buffer;
   const { groupId, onlyClass, msgId } = told;
-  if (msgId !== undefined && !ctx.deliveries.first(publishedConversation(told), msgId)) return;
+  const conversationId = msgId === undefined ? undefined : publishedConversation(told);
+  if (conversationId !== undefined && !ctx.deliveries.first(conversationId, msgId!)) return;
+  const firstMs = ctx.clock.ticksMs();
   let count = 0;
   for (const userId of told.userIdList) count += ctx.sessions.toUser(userId, frame, undefined, onlyClass);
   if (groupId !== undefined) count += ctx.sessions.toGroup(groupId, frame);
   if (told.everyone === true) count += ctx.sessions.toAll(frame, onlyClass);
   ctx.counters.delivered.inc(count);
-}
-
-/** A chat message to a user is published for him and its sender. */
-function publishedConversation({ groupId, userIdList }: IM.Cluster.IMPublish): bigint {
-  return groupId !== undefined ? groupConversation(groupId) : singleConversation(userIdList[0]!, userIdList[1]!);
+  if (conversationId !== undefined) ctx.hops.delivered(conversationId, msgId!, firstMs, count, false);
 }
 
 /**
@@ -171,15 +193,20 @@ export function deliverMissed(ctx: MsgContext, stored: IM.Cluster.StoredMessage)
   const isGroup = isGroupType(msgType);
   const conversationId = isGroup ? groupConversation(toSessionId) : singleConversation(fromUserId, toSessionId);
   if (!ctx.deliveries.first(conversationId, msgId)) return 0;
+  const firstMs = ctx.clock.ticksMs();
   const frame = pushFrame(stored, stored);
+  let count = 0;
   const sessions = isGroup
     ? ctx.sessions.ofGroup(toSessionId)
     : [...ctx.sessions.ofUser(toSessionId), ...ctx.sessions.ofUser(fromUserId)];
   for (const session of sessions) {
     const knows = session.beganMs > stored.createTimeMs + CLOCKS_APART_MS;
     const sentIt = session.userId === fromUserId && session.recentSends?.has(toSessionId, msgData) === true;
-    if (!knows && !sentIt) session.send(frame);
+    if (knows || sentIt) continue;
+    session.send(frame);
+    count++;
   }
+  ctx.hops.delivered(conversationId, msgId, firstMs, count, true);
   return 1;
 }
 

@@ -1,3 +1,4 @@
+import { publishedConversation } from '../../../common/chat/message.js';
 import type { Peer } from '../../../common/net/peers.js';
 import { encodeFrame } from '../../../common/pdu/command.js';
 import { cluster } from '../../../common/pdu/commands.js';
@@ -27,6 +28,7 @@ export function publish(ctx: RouteContext, told: IM.Cluster.IMPublish, from: Pee
   const receivers = told.everyone === true ? [...ctx.told] : ctx.subjects.interested(told.userIdList, told.groupId);
   passOn(ctx, receivers, from, frame);
   share(ctx, from, frame, told.everyone === true ? undefined : (told.groupId ?? Math.min(...told.userIdList)));
+  if (told.msgId !== undefined) ctx.hops.relayed(publishedConversation(told), told.msgId, from, receivers);
 }
 
 export function kickOlder(ctx: RouteContext, told: IM.Cluster.IMKickOlder, from: Peer, frame: Frame): void {

@@ -255,7 +255,15 @@ t.test('an owner looks at keys, traces and the audit trail, and everything is in
   await page.locator('main input[maxlength="36"]').fill(String(msgId));
   await page.getByRole('button', { name: 'Find' }).click();
   await page.getByText('Stored and acknowledged').waitFor();
+  await page.getByText('in the batch').waitFor();
+  await page.getByText('Servers and clocks').click();
+  t.same(await findings(page), []);
   t.notMatch(await page.content(), 'nobody else is to read this');
+  const sendId = await page.locator('.facts code').innerText();
+  await page.selectOption('main select', 'sendId');
+  await page.locator('main input[maxlength="36"]').fill(sendId);
+  await page.getByRole('button', { name: 'Find' }).click();
+  await page.getByText('in the batch').waitFor();
   await page.goto(`${cluster.consoleUrl}/storage`);
   await page.getByRole('button', { name: 'Begin a new epoch' }).click();
   await page.locator('dialog .button.danger.main').click();

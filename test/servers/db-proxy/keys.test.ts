@@ -11,6 +11,7 @@ import { pino } from 'pino';
 import t, { type Test } from 'tap';
 import type { Client } from '../../../common/client/client.js';
 import { bucketOf, groupConversation, singleConversation } from '../../../common/conversation.js';
+import { Hops } from '../../../common/hops.js';
 import { BUCKETS } from '../../../common/limits.js';
 import { Metrics } from '../../../common/metrics.js';
 import { LinkGroup } from '../../../common/net/link-group.js';
@@ -859,7 +860,7 @@ t.test('messages that do not open are counted each and logged once per key', asy
     ...readSettings('db-proxy', dbProxySettings, { env: {} }),
     ...{ databaseUrl: url, masterKey: key, port: 0, clusterSecret: CLUSTER_SECRET },
   };
-  const running = await startDbProxy(settings, { name: 'db-proxy', log, metrics });
+  const running = await startDbProxy(settings, { name: 'db-proxy', log, metrics, hops: new Hops() });
   t.teardown(() => running.close(0));
   const msgServer = new LinkGroup({
     self: { role: 'msg', name: 'msg' },

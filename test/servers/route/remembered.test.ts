@@ -1,5 +1,6 @@
 /** A route server that was started again knows from Redis who is online, until the msg servers tell it themselves. */
 import t, { type Test } from 'tap';
+import { Hops } from '../../../common/hops.js';
 import { Metrics } from '../../../common/metrics.js';
 import { LinkGroup } from '../../../common/net/link-group.js';
 import { push, server } from '../../../common/pdu/commands.js';
@@ -21,7 +22,12 @@ function route(redis: string) {
     clusterSecret: CLUSTER_SECRET,
     redis,
   };
-  return startRouteServer(settings, { name: 'route', log: testLog('route'), metrics: new Metrics('route', 'route') });
+  return startRouteServer(settings, {
+    name: 'route',
+    log: testLog('route'),
+    metrics: new Metrics('route', 'route'),
+    hops: new Hops(),
+  });
 }
 
 function link(t: Test, role: string, name: string, port: number): LinkGroup {

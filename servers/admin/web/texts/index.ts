@@ -28,6 +28,11 @@ export function dateTime(ms: number): string {
   return new Date(ms).toLocaleString(locale(), { dateStyle: 'medium', timeStyle: 'medium' });
 }
 
+/** The time of day to the millisecond. */
+export function clock(ms: number): string {
+  return new Date(ms).toLocaleTimeString(locale(), { hour12: false, fractionalSecondDigits: 3 });
+}
+
 export function bytes(value: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   const power = Math.min(units.length - 1, value < 1 ? 0 : Math.floor(Math.log2(value) / 10));

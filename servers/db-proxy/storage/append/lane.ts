@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { ImError } from '../../../../common/errors.js';
+import type { Hops } from '../../../../common/hops.js';
 import type { Logger } from '../../../../common/log.js';
 import { sealMessage } from '../attachments.js';
 import type { DataKeys } from '../data-keys.js';
@@ -38,6 +39,7 @@ export interface LaneParts {
   readonly membership: Membership;
   readonly limits: AppendLimits;
   readonly counters: AppendCounters;
+  readonly hops: Hops;
   readonly log: Logger;
   readonly lists: UserLists;
   readonly outbox: Outbox;
@@ -200,12 +202,14 @@ export class Lane {
     const numbered = this.#number(fresh);
     const moved = await insert(client, numbered, consumers);
     if (holding) await client.query('commit');
-    this.#parts.counters.batch((performance.now() - started) / 1000);
+    const committedMs = performance.now();
+    this.#parts.counters.batch((committedMs - started) / 1000);
     const again: Item[] = [];
     for (const each of numbered) {
-      if (moved.has(each.item.conversationId))
+      if (moved.has(each.item.conversationId)) {
         settle(each.item, { msgId: each.msgId, createTimeMs: each.timeMs, duplicate: false });
-      else again.push(each.item);
+        this.#noteHop(each.item, each.msgId, started, committedMs, fresh.length);
+      } else again.push(each.item);
     }
     for (const item of again) this.#heads.forget(item.conversationId);
     this.#parts.counters.stored(fresh.length - again.length);
@@ -214,9 +218,18 @@ export class Lane {
 
   /** Settles what is stored already. @returns the rest */
   async #answerRepeated(client: pg.Client, batch: Item[]): Promise<Item[]> {
+    const askedMs = performance.now();
     const { fresh, repeated } = await answerRepeated(client, batch, this.#parts.keys);
-    this.#parts.counters.repeated(repeated);
+    this.#parts.counters.repeated(repeated.length);
+    for (const { item, msgId } of repeated) this.#noteHop(item, msgId, askedMs, performance.now(), 0);
     return fresh;
+  }
+
+  /** `batch`: 0 for one that an earlier ask has stored. */
+  #noteHop(item: Item, msgId: number, begunMs: number, committedMs: number, batch: number): void {
+    const { hops, limits } = this.#parts;
+    const queuedMs = item.deadlineMs - limits.storeTimeoutMs;
+    hops.stored(item.conversationId, msgId, item.sendId, queuedMs, begunMs, committedMs, batch);
   }
 
   /** Gives each message the id and the time it will have if nobody else has written to its conversation. */

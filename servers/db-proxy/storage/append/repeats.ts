@@ -13,15 +13,20 @@ interface StoredRow extends SealedWhole {
   readonly msg_type: number;
 }
 
+export interface Repeated {
+  readonly item: Item;
+  readonly msgId: number;
+}
+
 /**
  * Settles what an earlier attempt has stored: messages with the same send_ids.
- * @returns the rest, and how many were found
+ * @returns the rest, and those that it answered with their first ids
  */
 export async function answerRepeated(
   client: pg.Client,
   batch: readonly Item[],
   keys: DataKeys,
-): Promise<{ readonly fresh: Item[]; readonly repeated: number }> {
+): Promise<{ readonly fresh: Item[]; readonly repeated: readonly Repeated[] }> {
   const { rows } = await client.query<StoredRow>({
     name: 'messages-by-send-id',
     text: `select m.conversation_id, m.sender_id, m.send_id, m.msg_id, m.create_time_ms, m.msg_type, m.key_id, m.sealed,
@@ -39,14 +44,17 @@ export async function answerRepeated(
   });
   await keys.know(rows);
   const found = new Map(rows.map((row) => [sendKey(row.conversation_id, row.sender_id, row.send_id), row]));
+  const repeated: Repeated[] = [];
   const fresh = batch.filter((item) => {
     const row = found.get(sendKey(item.conversationId, item.senderId, item.sendId));
     if (row === undefined) return true;
     const bound = { conversationId: item.conversationId, msgId: row.msg_id, senderId: item.senderId };
     const same = row.msg_type === item.msgType && holdsMessage(keys, bound, row, item.body);
-    if (same) settle(item, { msgId: row.msg_id, createTimeMs: Number(row.create_time_ms), duplicate: true });
-    else settleError(item, new ImError('SEND_ID_REUSED', `by user ${item.senderId} with another body`));
+    if (same) {
+      settle(item, { msgId: row.msg_id, createTimeMs: Number(row.create_time_ms), duplicate: true });
+      repeated.push({ item, msgId: row.msg_id });
+    } else settleError(item, new ImError('SEND_ID_REUSED', `by user ${item.senderId} with another body`));
     return false;
   });
-  return { fresh, repeated: rows.length };
+  return { fresh, repeated };
 }
