@@ -47,6 +47,12 @@ export const ADMIN_NAME_LENGTH_MAX = 64;
 export const ADMIN_PASSWORD_LENGTH_MIN = 12;
 export const ADMIN_PASSWORD_LENGTH_MAX = 256;
 
+/** Announcements that are being sent at once; the next one is BUSY. */
+export const ANNOUNCEMENTS_OPEN_MAX = 50;
+export const ANNOUNCEMENTS_LISTED_MAX = 100;
+/** Of those who could not be told. */
+export const ANNOUNCE_FAILURES_SHOWN_MAX = 100;
+
 /** Lists in requests and answers, in entries. */
 export const HISTORY_PAGE_MAX = 200;
 export const MESSAGES_BY_ID_MAX = 100;

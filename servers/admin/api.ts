@@ -356,10 +356,22 @@ export interface WebhookInfo {
 
 /** How far an announcement has come. */
 export interface AnnouncementState {
+  readonly id: number;
   readonly startedMs: number;
+  readonly endedMs?: number | undefined;
+  /** Somebody of the console, or a key of the HTTP interface. */
   readonly by: string;
+  readonly byKey: boolean;
+  readonly fromUserId: number;
+  readonly to: 'everybody' | 'department' | 'members' | 'group';
+  /** The department or the group. */
+  readonly toId?: number | undefined;
   readonly text: string;
+  /** As many as there were when it began. */
+  readonly receivers: number;
   readonly sent: number;
   readonly failed: number;
   readonly running: boolean;
+  /** Who ended it before it was through. */
+  readonly stoppedBy?: string | undefined;
 }

@@ -1,8 +1,8 @@
+import type { Announcer } from '../../common/chat/announcer.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import type { IM } from '../../common/pdu/pb.js';
 import type { Role } from '../../common/roles.js';
-import type { Announcements } from './handlers/announcements.js';
 import type { HopFinder } from './hops.js';
 import type { Watch } from './watch.js';
 
@@ -13,7 +13,7 @@ export interface AdminContext {
   readonly logins: LinkGroup;
   readonly watch: Watch;
   readonly hopFinder: HopFinder;
-  readonly announcements: Announcements;
+  readonly announcer: Announcer;
   readonly sessionIdleMs: number;
   readonly sessionMs: number;
   readonly log: Logger;

@@ -1,9 +1,11 @@
 import type { AddressInfo } from 'node:net';
+import { Announcer } from '../../common/chat/announcer.js';
+import { SendHook } from '../../common/chat/send-hook.js';
+import { Sender } from '../../common/chat/sender.js';
 import { LinkGroup } from '../../common/net/link-group.js';
 import { commandTable } from '../../common/server/command-table.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import type { AdminContext } from './context.js';
-import { Announcements } from './handlers/announcements.js';
 import { HopFinder } from './hops.js';
 import { openHttp } from './http.js';
 import { routes } from './routes.js';
@@ -22,7 +24,7 @@ import { Watch } from './watch.js';
  */
 export async function startAdminServer(
   settings: AdminSettings,
-  { name, log, metrics }: Surroundings,
+  { name, log, metrics, hops }: Surroundings,
 ): Promise<Running> {
   const common = {
     self: { role: 'admin', name },
@@ -37,25 +39,28 @@ export async function startAdminServer(
   const routeLinks = new LinkGroup({ ...common, role: 'route', addresses: settings.routeServers });
   const logins = new LinkGroup({ ...common, role: 'login', addresses: settings.loginServers });
   const watch = new Watch(settings.watched);
+  const sendHook = SendHook.of(settings);
+  const sender = new Sender(dbProxies, routeLinks, sendHook, hops);
   const ctx: AdminContext = {
     dbProxies,
     routes: routeLinks,
     logins,
     watch,
     hopFinder: new HopFinder(settings.watched, settings.clusterSecret, watch),
-    announcements: new Announcements(),
+    announcer: new Announcer(dbProxies, sender, log),
     sessionIdleMs: settings.sessionIdleMs,
     sessionMs: settings.sessionMs,
     log,
   };
-  const closeAll = () => {
+  const closeAll = async (drainMs: number) => {
     watch.close();
-    ctx.announcements.close();
+    await ctx.announcer.close(drainMs);
+    sendHook?.close();
     for (const links of [dbProxies, routeLinks, logins]) links.close();
   };
   const app = await openHttp(ctx, settings, routes);
-  await app.listen({ port: settings.httpPort, host: settings.host }).catch((error: Error) => {
-    closeAll();
+  await app.listen({ port: settings.httpPort, host: settings.host }).catch(async (error: Error) => {
+    await closeAll(0);
     throw new Error(`cannot listen on ${settings.host}:${settings.httpPort} (httpPort): ${error.message}`, {
       cause: error,
     });
@@ -69,9 +74,9 @@ export async function startAdminServer(
   return {
     ports: { http: address.port },
     notReady: () => (dbProxies.open ? undefined : 'no db-proxy'),
-    async close() {
+    async close(drainMs) {
       await app.close();
-      closeAll();
+      await closeAll(drainMs);
     },
   };
 }

@@ -1,3 +1,4 @@
+import { sendHookSettings } from '../../common/chat/send-hook.js';
 import {
   addresses,
   commonSettings,
@@ -23,6 +24,7 @@ export const adminSettings = {
   watched: addresses('', 'ops ports of the servers whose figures the overview shows'),
   askTimeoutMs: milliseconds(15_000, 'how long another server may take to answer'),
   asksMax: count(2_000, 'questions to other servers under way at most', 1),
+  ...sendHookSettings,
   sessionIdleMs: milliseconds(30 * 60_000, 'a session that was not used for so long is over'),
   sessionMs: milliseconds(12 * 3_600_000, 'a session is over after this, used or not'),
 } satisfies Definitions;

@@ -1,5 +1,6 @@
 import type { Peer } from '../../common/net/peers.js';
 import {
+  announcements,
   apiKeys,
   blob,
   buddy,
@@ -20,6 +21,7 @@ import {
 } from '../../common/pdu/commands.js';
 import { answer, commandTable, type Row } from '../../common/server/command-table.js';
 import type { DbProxyContext } from './context.js';
+import * as announcing from './handlers/announcement.js';
 import * as keys from './handlers/api-key.js';
 import * as blobs from './handlers/blob.js';
 import * as buddies from './handlers/buddy.js';
@@ -122,6 +124,14 @@ const webhookKeeping: readonly Row<DbProxyContext, Peer>[] = [
   answer(webhooks.replay, hooks.replay),
 ];
 
+/** Announcements, for those who take them in and send them. */
+const announcer: readonly Row<DbProxyContext, Peer>[] = [
+  answer(announcements.begin, announcing.begin),
+  answer(announcements.list, announcing.list),
+  answer(announcements.work, announcing.work),
+  answer(cluster.storeMessage, messages.store),
+];
+
 export const fromConsoles = commandTable<DbProxyContext, Peer>([
   ...administration,
   ...webhookKeeping,
@@ -142,7 +152,7 @@ export const fromConsoles = commandTable<DbProxyContext, Peer>([
   answer(consoleView.beginEpoch, upkeeps.beginEpoch),
   answer(consoleView.moveBuckets, upkeeps.moveBuckets),
   answer(consoleView.trace, trace),
-  answer(cluster.storeMessage, messages.store), // announcements
+  ...announcer,
 ]);
 
 /**
@@ -152,7 +162,7 @@ export const fromConsoles = commandTable<DbProxyContext, Peer>([
 export const fromHttpMsgServers = commandTable<DbProxyContext, Peer>([
   ...administration,
   ...webhookKeeping,
-  answer(cluster.storeMessage, messages.store),
+  ...announcer,
   answer(message.list, messages.list),
 
   answer(apiKeys.check, keys.check),

@@ -3,6 +3,7 @@ import type { Logger } from '../../common/log.js';
 import type { IM } from '../../common/pdu/pb.js';
 import type { AdminLogins } from './storage/admin-logins.js';
 import type { Admins } from './storage/admins.js';
+import type { Announcements } from './storage/announcements.js';
 import type { ApiKeys } from './storage/api-keys.js';
 import type { Append } from './storage/append.js';
 import type { Audit } from './storage/audit.js';
@@ -59,6 +60,7 @@ export interface DbProxyContext {
   readonly adminLogins: AdminLogins;
   readonly upkeep: Upkeep;
   readonly traces: Traces;
+  readonly announcements: Announcements;
   readonly hops: Hops;
   readonly log: Logger;
 }

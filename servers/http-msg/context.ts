@@ -1,3 +1,4 @@
+import type { Announcer } from '../../common/chat/announcer.js';
 import type { Sender } from '../../common/chat/sender.js';
 import type { Clock } from '../../common/clock.js';
 import type { Logger } from '../../common/log.js';
@@ -14,6 +15,7 @@ export interface HttpMsgContext {
   readonly keys: Keys;
   readonly tail: Tail;
   readonly sender: Sender;
+  readonly announcer: Announcer;
   readonly settings: HttpMsgSettings;
   readonly clock: Clock;
   readonly log: Logger;

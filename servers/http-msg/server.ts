@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { Announcer } from '../../common/chat/announcer.js';
 import { SendHook } from '../../common/chat/send-hook.js';
 import { Sender } from '../../common/chat/sender.js';
 import { wallClock } from '../../common/clock.js';
@@ -45,12 +46,14 @@ export async function startHttpMsgServer(
   };
   const deliveries = new WebhookDeliveries(dbProxies, tail, settings, counters, hops, log);
   const sendHook = SendHook.of(settings);
+  const sender = new Sender(dbProxies, routeLinks, sendHook, hops);
   const ctx: HttpMsgContext = {
     dbProxies,
     routes: new Routes(routeLinks),
     keys: new Keys(dbProxies),
     tail,
-    sender: new Sender(dbProxies, routeLinks, sendHook, hops),
+    sender,
+    announcer: new Announcer(dbProxies, sender, log),
     settings,
     clock: wallClock,
     log,
@@ -61,7 +64,7 @@ export async function startHttpMsgServer(
   metrics.gauge('webhook_deliveries_open', 'Deliveries to webhooks on their way', () => deliveries.open);
   const close = async (drainMs: number) => {
     tail.close();
-    await Promise.all([deliveries.close(drainMs), app.close()]);
+    await Promise.all([deliveries.close(drainMs), ctx.announcer.close(drainMs), app.close()]);
     sendHook?.close();
     for (const each of [routeLinks, dbProxies]) each.close();
   };

@@ -257,10 +257,16 @@ export class TestCluster {
     if (options.httpMsg !== undefined) await this.addHttpMsgServer(options.httpMsg);
     if (options.push !== undefined) await this.#startPush(options.push);
     await until(() => this.#login!.notReady() === undefined, 'the login server to know a msg server');
-    if (options.console !== undefined) await this.#startConsole(options.console);
+    if (options.console !== undefined) await this.startConsole(options.console);
   }
 
-  async #startConsole(over: Partial<SettingsOf<typeof adminSettings>>): Promise<void> {
+  /** The console dies. */
+  stopConsole(): Promise<void> {
+    this.#ops!.get('admin')!.close();
+    return this.#console!.close(0);
+  }
+
+  async startConsole(over: ClusterOptions['console'] = {}): Promise<void> {
     const running = await this.#start('admin', adminSettings, startAdminServer, 'admin', {
       httpPort: 0,
       loginServers: [{ host: '127.0.0.1', port: this.#login!.ports.servers! }],

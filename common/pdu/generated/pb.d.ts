@@ -3394,12 +3394,11 @@ export namespace IM {
             byName: string;
             createdMs: number;
             endedMs?: number | undefined;
-            stopped: boolean;
+            stoppedBy?: string | undefined;
             receivers: number;
             sent: number;
             failed: number;
             failureList: IM.Console.AnnounceFailure[];
-            stoppedBy?: string | undefined;
             static encode(message: IM.Console.Announcement.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.Announcement;
         }
@@ -3415,12 +3414,11 @@ export namespace IM {
                 byName: string;
                 createdMs: number;
                 endedMs?: number | undefined;
-                stopped: boolean;
+                stoppedBy?: string | undefined;
                 receivers: number;
                 sent: number;
                 failed: number;
                 failureList?: readonly IM.Console.AnnounceFailure.$Properties[] | undefined;
-                stoppedBy?: string | undefined;
             }
         }
 
@@ -3571,6 +3569,7 @@ export namespace IM {
             msgType: IM.BaseDefine.MsgType;
             msgData: Uint8Array;
             receiverList: number[];
+            seed: Uint8Array;
             static encode(message: IM.Console.AnnounceWork.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.AnnounceWork;
         }
@@ -3583,6 +3582,7 @@ export namespace IM {
                 msgType: IM.BaseDefine.MsgType;
                 msgData: Uint8Array;
                 receiverList?: readonly number[] | undefined;
+                seed: Uint8Array;
             }
         }
 

@@ -18785,7 +18785,6 @@ export const IM = $root.IM = (() => {
             Announcement.prototype.byKind = "";
             Announcement.prototype.byName = "";
             Announcement.prototype.createdMs = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
-            Announcement.prototype.stopped = false;
             Announcement.prototype.receivers = 0;
             Announcement.prototype.sent = 0;
             Announcement.prototype.failed = 0;
@@ -18809,15 +18808,14 @@ export const IM = $root.IM = (() => {
                 writer.uint32(64).uint64(message.createdMs);
                 if (message.endedMs != null && $Object.hasOwnProperty.call(message, "endedMs"))
                     writer.uint32(72).uint64(message.endedMs);
-                writer.uint32(80).bool(message.stopped);
+                if (message.stoppedBy != null && $Object.hasOwnProperty.call(message, "stoppedBy"))
+                    writer.uint32(82).string(message.stoppedBy);
                 writer.uint32(88).uint32(message.receivers);
                 writer.uint32(96).uint32(message.sent);
                 writer.uint32(104).uint32(message.failed);
                 if (message.failureList != null && message.failureList.length)
                     for (let i = 0; i < message.failureList.length; ++i)
                         $root.IM.Console.AnnounceFailure.encode(message.failureList[i], writer.uint32(114).fork(), _depth + 1).ldelim();
-                if (message.stoppedBy != null && $Object.hasOwnProperty.call(message, "stoppedBy"))
-                    writer.uint32(122).string(message.stoppedBy);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -18912,9 +18910,9 @@ export const IM = $root.IM = (() => {
                             continue;
                         }
                     case 10: {
-                            if (wireType !== 0)
+                            if (wireType !== 2)
                                 break;
-                            message.stopped = reader.bool();
+                            message.stoppedBy = reader.string();
                             continue;
                         }
                     case 11: {
@@ -18941,12 +18939,6 @@ export const IM = $root.IM = (() => {
                             if (!(message.failureList && message.failureList.length))
                                 message.failureList = [];
                             message.failureList.push($root.IM.Console.AnnounceFailure.decode(reader, reader.size(), $undefined, _depth + 1));
-                            continue;
-                        }
-                    case 15: {
-                            if (wireType !== 2)
-                                break;
-                            message.stoppedBy = reader.string();
                             continue;
                         }
                     }
@@ -18977,8 +18969,6 @@ export const IM = $root.IM = (() => {
                     throw $util.ProtocolError("missing required 'byName'", { instance: message });
                 if (!$Object.hasOwnProperty.call(message, "createdMs"))
                     throw $util.ProtocolError("missing required 'createdMs'", { instance: message });
-                if (!$Object.hasOwnProperty.call(message, "stopped"))
-                    throw $util.ProtocolError("missing required 'stopped'", { instance: message });
                 if (!$Object.hasOwnProperty.call(message, "receivers"))
                     throw $util.ProtocolError("missing required 'receivers'", { instance: message });
                 if (!$Object.hasOwnProperty.call(message, "sent"))
@@ -19800,6 +19790,7 @@ export const IM = $root.IM = (() => {
             AnnounceWork.prototype.msgType = 1;
             AnnounceWork.prototype.msgData = $util.newBuffer([]);
             AnnounceWork.prototype.receiverList = $util.emptyArray;
+            AnnounceWork.prototype.seed = $util.newBuffer([]);
 
             AnnounceWork.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -19816,6 +19807,7 @@ export const IM = $root.IM = (() => {
                 if (message.receiverList != null && message.receiverList.length)
                     for (let i = 0; i < message.receiverList.length; ++i)
                         writer.uint32(48).uint32(message.receiverList[i]);
+                writer.uint32(58).bytes(message.seed);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -19899,6 +19891,12 @@ export const IM = $root.IM = (() => {
                             message.receiverList.push(reader.uint32());
                             continue;
                         }
+                    case 7: {
+                            if (wireType !== 2)
+                                break;
+                            message.seed = reader.bytes();
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -19923,6 +19921,8 @@ export const IM = $root.IM = (() => {
                     throw $util.ProtocolError("missing required 'msgType'", { instance: message });
                 if (!$Object.hasOwnProperty.call(message, "msgData"))
                     throw $util.ProtocolError("missing required 'msgData'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "seed"))
+                    throw $util.ProtocolError("missing required 'seed'", { instance: message });
                 return message;
             };
 

@@ -311,7 +311,7 @@ export function actorOf(actor: IM.Directory.Actor.$Properties): Actor {
   return { kind: actor.kind, name: actor.name, address: actor.address ?? '' };
 }
 
-function requestOf(id: Uint8Array | null | undefined): Uint8Array | undefined {
+export function requestOf(id: Uint8Array | null | undefined): Uint8Array | undefined {
   if (id == null) return undefined;
   if (id.length !== REQUEST_ID_SIZE) throw bad('requestId', `has ${REQUEST_ID_SIZE} bytes`);
   return id;

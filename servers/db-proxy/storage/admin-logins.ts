@@ -173,7 +173,7 @@ export class AdminLogins {
     // While codes are on, the ones in use stay until they are turned off: a new secret must not end them unconfirmed.
     const { rowCount } = await this.#meta.query(
       'update meta.admin set totp_sealed = $2, totp_step = 0 where id = $1 and not totp_on',
-      [adminId, this.#key.seal(adminId, secret)],
+      [adminId, this.#key.seal(ownerOf(adminId), secret)],
     );
     return rowCount === 1 ? { uri: totpOf(secret, row.name).toString() } : 'wrong-code';
   }
@@ -262,7 +262,7 @@ export class AdminLogins {
 
   /** Each code opens once, whoever asks first. */
   async #useCode(row: AdminRow, code: string): Promise<boolean> {
-    const delta = totpOf(this.#key.open(row.id, row.totp_sealed!), row.name).validate({
+    const delta = totpOf(this.#key.open(ownerOf(row.id), row.totp_sealed!), row.name).validate({
       token: code.replaceAll(' ', ''),
       window: CODE_WINDOW,
     });
@@ -287,4 +287,9 @@ function totpOf(secret: Buffer, label: string): OTPAuth.TOTP {
     period: CODE_PERIOD_S,
     secret: OTPAuth.Secret.fromHex(secret.toString('hex')),
   });
+}
+
+/** What a secret of an account is bound to; part of what is stored. */
+function ownerOf(adminId: number): string {
+  return `console account ${adminId}`;
 }

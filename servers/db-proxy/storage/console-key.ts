@@ -5,10 +5,10 @@ import type { MasterKeyring } from './master-key.js';
 import { freshDataKey, unwrapKey, wrapKey } from './sealing.js';
 
 /**
- * Seals the small secrets of the console's accounts under a key of its own, which the master key wraps. A rotation of
+ * Seals the small secrets of the console's accounts, and what announcements say, under a key of its own, which the master key wraps. A rotation of
  * the master key wraps it anew together with the data keys (key-rotation.ts).
  *
- *   sealed = nonce (12) | cipher text | tag (16), bound to the account
+ *   sealed = nonce (12) | cipher text | tag (16), bound to what it belongs to
  */
 const ALGORITHM = 'aes-256-gcm';
 const NONCE_SIZE = 12;
@@ -42,17 +42,17 @@ export class ConsoleKey {
     return new ConsoleKey(unwrapKey(wrapped, wrapping, ...PLACE));
   }
 
-  seal(adminId: number, secret: Uint8Array): Buffer {
+  seal(owner: string, secret: Uint8Array): Buffer {
     const nonce = randomBytes(NONCE_SIZE);
-    const cipher = createCipheriv(ALGORITHM, this.#key, nonce).setAAD(boundTo(adminId));
+    const cipher = createCipheriv(ALGORITHM, this.#key, nonce).setAAD(Buffer.from(owner));
     return Buffer.concat([nonce, cipher.update(secret), cipher.final(), cipher.getAuthTag()]);
   }
 
-  /** @throws Error when it is not what was sealed for this account */
-  open(adminId: number, sealed: Buffer): Buffer {
+  /** @throws Error when it is not what was sealed for this owner */
+  open(owner: string, sealed: Buffer): Buffer {
     const end = sealed.length - TAG_SIZE;
     const decipher = createDecipheriv(ALGORITHM, this.#key, sealed.subarray(0, NONCE_SIZE));
-    decipher.setAAD(boundTo(adminId)).setAuthTag(sealed.subarray(end));
+    decipher.setAAD(Buffer.from(owner)).setAuthTag(sealed.subarray(end));
     return Buffer.concat([decipher.update(sealed.subarray(NONCE_SIZE, end)), decipher.final()]);
   }
 }
@@ -73,8 +73,4 @@ export async function rewrapConsoleKey(
   if (rows[0] === undefined) return;
   const wrapped = wrapKey(unwrapKey(rows[0].wrapped, oldKey, ...PLACE), newKey, ...PLACE);
   await meta.query('update meta.console_key set master_key = $1, wrapped = $2', [newFingerprint, wrapped]);
-}
-
-function boundTo(adminId: number): Buffer {
-  return Buffer.from(`console account ${adminId}`);
 }

@@ -6,6 +6,7 @@ import type { DbProxySettings } from '../settings.js';
 import { AddressFailures } from './address-failures.js';
 import { AdminLogins } from './admin-logins.js';
 import { Admins } from './admins.js';
+import { Announcements } from './announcements.js';
 import { ApiKeys } from './api-keys.js';
 import type { AppendCounters } from './append/lane.js';
 import { Append } from './append.js';
@@ -139,6 +140,7 @@ export async function openStorage(
     adminLogins: new AdminLogins(meta, consoleKey, audit),
     upkeep,
     traces: new Traces(meta, shards),
+    announcements: new Announcements(meta, consoleKey, audit),
     shards,
     health,
     keys,

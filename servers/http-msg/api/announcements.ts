@@ -1,23 +1,35 @@
+import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
-import { ImError } from '../../../common/errors.js';
-import { ADMIN_PAGE_MAX } from '../../../common/limits.js';
-import { directory } from '../../../common/pdu/commands.js';
+import { announcements as commands } from '../../../common/pdu/commands.js';
+import { IM } from '../../../common/pdu/pb.js';
 import type { HttpMsgContext } from '../context.js';
 import type { Api } from './app.js';
 import { content, payloadOf } from './content.js';
+import type { Key } from './keys.js';
 import { idempotency } from './messages.js';
-import { actingUser, groupId, problems, userId } from './schemas.js';
+import { Problem } from './problem.js';
+import { actingUser, actorOf, groupId, problems, userId } from './schemas.js';
 import { sendIds } from './sending.js';
-import { STATUS } from './users.js';
 
-/** Messages of one announcement that are on their way at once. */
-const AT_ONCE = 64;
-const FAILURES_SHOWN_MAX = 100;
-const IN_SERVICE = STATUS.flatMap((name, status) => (name === 'left' ? [] : [status]));
+const { Audience } = IM.Console;
+/** The answer waits so long for the last receiver; what takes longer is asked for under its address. */
+const ANSWER_MS_MAX = 20_000;
+const LOOK_MS = 50;
+
+const id = z.object({ id: z.coerce.number().int().min(1).max(Number.MAX_SAFE_INTEGER) });
+const state = z.object({
+  id: z.number(),
+  state: z.enum(['sending', 'done', 'stopped']),
+  receivers: z.number().describe('while it is being sent: as many as there were at the beginning'),
+  sent: z.number(),
+  failed: z.array(z.object({ user: z.number(), code: z.string() })).describe('up to a hundred of them'),
+});
+type State = z.infer<typeof state>;
 
 /**
- * A message of its own to each person of a department, a group, or all. Nothing is kept of it: under the same
- * Idempotency-Key it goes on where it was cut off, as each receiver's message has an id that follows from the key.
+ * A message of its own to each person of a department, a group, or all. It is kept and sent by whatever server has time
+ * (common/chat/announcer.ts), so it reaches everybody whatever dies in between; under the same Idempotency-Key it is
+ * the same one.
  */
 export const announcements = (ctx: HttpMsgContext) => async (app: Api) => {
   app.post(
@@ -29,7 +41,8 @@ export const announcements = (ctx: HttpMsgContext) => async (app: Api) => {
         operationId: 'announce',
         summary: 'A message to each of many',
         description:
-          'Answered when all are stored. Cut off in between, ask again under the same `Idempotency-Key`: nobody gets it twice.',
+          '200 when all have it, 202 when that takes longer: `GET /announcements/{id}` then says how far it is. It goes on ' +
+          'without you; asked again under the same `Idempotency-Key`, it is the same one.',
         headers: idempotency.required(),
         body: z.strictObject({
           from: userId.optional().describe('the account that says it; a key with a user of its own needs none'),
@@ -40,61 +53,96 @@ export const announcements = (ctx: HttpMsgContext) => async (app: Api) => {
           ]),
           content,
         }),
-        response: {
-          200: z.object({
-            receivers: z.number(),
-            sent: z.number().describe('by this call or an earlier one under the same key'),
-            failed: z.array(z.object({ user: z.number(), code: z.string() })).describe('up to a hundred of them'),
-          }),
-          ...problems,
-        },
+        response: { 200: state, 202: state, ...problems },
       },
     },
-    async (request) => {
+    async (request, reply) => {
       const { body, key } = request;
       const fromUserId = actingUser(key, body.from, 'from');
       const payload = payloadOf(body.content, false);
       const ids = await sendIds(ctx, key, request.headers['idempotency-key'], ['announcement', body]);
-      const failed: { user: number; code: string }[] = [];
-      let [receivers, failures] = [0, 0];
-      const tell = async (toSessionId: number) => {
-        receivers++;
-        try {
-          await ctx.sender.send({ fromUserId, toSessionId, ...payload, sendId: ids.of(String(toSessionId)) });
-        } catch (error) {
-          if (!(error instanceof ImError)) throw error;
-          failures++;
-          if (failed.length < FAILURES_SHOWN_MAX) failed.push({ user: toSessionId, code: error.code });
-        }
-      };
-      for await (const page of receiversOf(ctx, body.to)) {
-        const waiting = page.filter((id) => id !== fromUserId);
-        await Promise.all(
-          Array.from({ length: AT_ONCE }, async () => {
-            for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) await tell(id);
-          }),
-        );
-      }
-      return { receivers, sent: receivers - failures, failed };
+      const { announcement } = await ctx.dbProxies.ask(commands.begin, {
+        actor: actorOf(request),
+        fromUserId,
+        ...audienceOf(body.to),
+        ...payload,
+        requestId: ids.of('announcement'),
+      });
+      ctx.announcer.wake();
+      const known = await ended(ctx, announcement);
+      return reply.code(known.state === 'sending' ? 202 : 200).send(known);
+    },
+  );
+
+  app.get(
+    '/announcements/:id',
+    {
+      config: { scope: 'announcements:send' },
+      schema: {
+        tags: ['Messages'],
+        operationId: 'getAnnouncement',
+        summary: 'How far an announcement of this key is',
+        params: id,
+        response: { 200: state, ...problems },
+      },
+    },
+    async (request) => stateOf(await own(ctx, request.key, request.params.id)),
+  );
+
+  app.post(
+    '/announcements/:id/stop',
+    {
+      config: { scope: 'announcements:send' },
+      schema: {
+        tags: ['Messages'],
+        operationId: 'stopAnnouncement',
+        summary: 'End an announcement of this key where it is',
+        params: id,
+        response: { 200: state, ...problems },
+      },
+    },
+    async (request) => {
+      const { id } = await own(ctx, request.key, request.params.id);
+      const asked = { id, stop: actorOf(request), limit: 1 };
+      const [stopped] = (await ctx.dbProxies.ask(commands.list, asked)).announcementList;
+      return stateOf(stopped!);
     },
   );
 };
 
-async function* receiversOf(
-  ctx: HttpMsgContext,
-  to: { department: number } | { group: number } | { everybody: true },
-): AsyncGenerator<number[]> {
-  if ('group' in to) {
-    const { memberList } = await ctx.dbProxies.ask(directory.groupMembers, { groupId: to.group });
-    yield memberList.filter(({ status }) => IN_SERVICE.includes(status)).map((each) => each.userId);
-    return;
+function audienceOf(to: { department: number } | { group: number } | { everybody: true }) {
+  if ('department' in to) return { audience: Audience.AUDIENCE_DEPARTMENT, audienceId: to.department };
+  return 'group' in to
+    ? { audience: Audience.AUDIENCE_MEMBERS, audienceId: to.group }
+    : { audience: Audience.AUDIENCE_EVERYBODY };
+}
+
+/** As it is when it has ended, or when the time is over. */
+async function ended(ctx: HttpMsgContext, begun: IM.Console.Announcement): Promise<State> {
+  const deadlineMs = performance.now() + ANSWER_MS_MAX;
+  for (let found = begun; ; await setTimeout(LOOK_MS)) {
+    const known = stateOf(found);
+    if (known.state !== 'sending' || performance.now() > deadlineMs) return known;
+    const { announcementList } = await ctx.dbProxies.ask(commands.list, { id: begun.id, limit: 1 });
+    found = announcementList[0] ?? found;
   }
-  const departmentId = 'department' in to ? to.department : undefined;
-  let after: string | undefined;
-  do {
-    const asked = { departmentId, statusList: IN_SERVICE, limit: ADMIN_PAGE_MAX, after };
-    const page = await ctx.dbProxies.ask(directory.people, asked);
-    yield page.personList.map((each) => each.userId);
-    after = page.next ?? undefined;
-  } while (after !== undefined);
+}
+
+/** Others' are not there for a key. @throws Problem 404 */
+async function own(ctx: HttpMsgContext, key: Key, id: number): Promise<IM.Console.Announcement> {
+  const [found] = (await ctx.dbProxies.ask(commands.list, { id, limit: 1 })).announcementList;
+  if (found === undefined || found.byKind !== 'api-key' || found.byName !== key.id)
+    throw new Problem(404, 'NO_SUCH_ANNOUNCEMENT', `there is no announcement ${id} of this key`);
+  return found;
+}
+
+function stateOf(it: IM.Console.Announcement): State {
+  const state = it.endedMs === undefined ? 'sending' : it.stoppedBy === undefined ? 'done' : 'stopped';
+  return {
+    id: it.id,
+    state,
+    receivers: state === 'sending' ? it.receivers : it.sent + it.failed,
+    sent: it.sent,
+    failed: it.failureList.map(({ userId, code }) => ({ user: userId, code })),
+  };
 }

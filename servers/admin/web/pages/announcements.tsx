@@ -37,24 +37,7 @@ export function AnnouncementsPage() {
             <table class="cards">
               <tbody>
                 {sent.data.map((each) => (
-                  <tr key={each.startedMs}>
-                    <Cell label="">
-                      <div>
-                        <Said text={each.text} />
-                        <span class="soft small-text">
-                          {dateTime(each.startedMs)}, {each.by}
-                        </span>
-                      </div>
-                    </Cell>
-                    <Cell label="" class="tight">
-                      <Mark kind={each.running ? 'accent' : 'good'}>
-                        {t('announce.count', { count: number(each.sent) })}
-                      </Mark>
-                      {each.failed > 0 && (
-                        <Mark kind="bad">{t('announce.failed', { count: number(each.failed) })}</Mark>
-                      )}
-                    </Cell>
-                  </tr>
+                  <Row key={each.id} state={each} changed={reload} />
                 ))}
               </tbody>
             </table>
@@ -62,6 +45,48 @@ export function AnnouncementsPage() {
         </section>
       </div>
     </Page>
+  );
+}
+
+function Row({ state, changed }: { state: AnnouncementState; changed(): void }) {
+  const { sent, failed, receivers, running, stoppedBy } = state;
+  const stop = useAction();
+  const count = running
+    ? t('announce.progress', { count: number(sent), all: number(receivers) })
+    : t('announce.count', { count: number(sent) });
+  return (
+    <tr>
+      <Cell label="">
+        <div>
+          <Said text={state.text} />
+          <span class="soft small-text">
+            {dateTime(state.startedMs)}, {state.byKey ? t('announce.key', { id: state.by }) : state.by} →{' '}
+            {t(`announce.to.${state.to}`, { id: state.toId ?? '' })}
+          </span>
+          {stop.error && <Failure error={stop.error} />}
+        </div>
+      </Cell>
+      <Cell label="" class="tight">
+        <Mark kind={running ? 'accent' : 'good'}>{count}</Mark>
+        {failed > 0 && <Mark kind="bad">{t('announce.failed', { count: number(failed) })}</Mark>}
+        {stoppedBy !== undefined && <Mark kind="warn">{t('announce.stopped', { by: stoppedBy })}</Mark>}
+        {running && (
+          <Button
+            small
+            icon="close"
+            busy={stop.busy}
+            onClick={() =>
+              void stop.run(async () => {
+                await api('POST', `/api/announcements/${state.id}/stop`, {});
+                changed();
+              })
+            }
+          >
+            {t('announce.stop')}
+          </Button>
+        )}
+      </Cell>
+    </tr>
   );
 }
 
