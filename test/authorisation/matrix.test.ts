@@ -1,0 +1,215 @@
+/** Every command and every route × who asks × what comes of it. What is not in a table fails. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import t, { type Test } from 'tap';
+import { SCOPES, type Scope } from '../../common/api-key.js';
+import type { Client } from '../../common/client/client.js';
+import { encodeFrame } from '../../common/pdu/command.js';
+import { group, login, message, other } from '../../common/pdu/commands.js';
+import { IM } from '../../common/pdu/pb.js';
+import { ROLES, type Role } from '../../common/roles.js';
+import { projectRoot } from '../../common/root.js';
+import { may } from '../../servers/admin/permissions.js';
+import { routes } from '../../servers/admin/routes.js';
+import { CAPABILITIES } from '../../servers/msg/capabilities.js';
+import { fromClients } from '../../servers/msg/commands.js';
+import { TestCluster, until } from '../support/cluster.js';
+import { addAdmin, Browser } from '../support/console.js';
+import { databaseText } from '../support/database-text.js';
+import { listenTo } from '../support/frames.js';
+import { caller } from '../support/http.js';
+import { testPostgres } from '../support/postgres.js';
+import { BOB, CAROL, type CommandRow, commandRows, DAVE, type Outcome } from './commands.js';
+import { httpRows } from './http.js';
+import { consoleRows } from './routes.js';
+
+const { GroupModifyType, GroupType } = IM.BaseDefine;
+
+const postgres = await testPostgres(t);
+const cluster = await TestCluster.start(t, postgres, {
+  users: ['alice', 'bob', 'carol', 'dave', 'erin'],
+  groups: [{ name: 'fixed', memberIds: [1, 2] }],
+  file: {},
+  httpMsg: { requestsPerMinute: 10_000 },
+  console: {},
+});
+
+// ---------------------------------------------------------------------------------------------- commands of clients
+
+/** Alice makes a group with Bob and Carol, everybody is heard, and Carol is removed. @returns its id */
+async function makeGroup(): Promise<number> {
+  const alice = await cluster.login('alice');
+  const { groupId } = await alice.ask(group.create, {
+    userId: 0,
+    groupType: GroupType.GROUP_TYPE_TMP,
+    groupName: 'ours',
+    groupAvatar: '',
+    memberIdList: [BOB, CAROL],
+  });
+  await alice.sayGroup(groupId!, 'with Carol');
+  const changeType = GroupModifyType.GROUP_MODIFY_TYPE_DEL;
+  await alice.ask(group.changeMember, { userId: 0, changeType, groupId: groupId!, memberIdList: [CAROL] });
+  await alice.sayGroup(groupId!, 'without Carol');
+  await alice.say(BOB, 'between us');
+  await alice.logout();
+  return groupId!;
+}
+
+/** Sends it, and looks at what comes back. `expected` only says how long nothing is waited for. */
+async function outcomeOf(client: Client, row: CommandRow, groupId: number, expected: Outcome): Promise<Outcome> {
+  const { reply } = row;
+  const seq = 4242;
+  const frames = listenTo(client);
+  const answer = () =>
+    frames.find((it) => it.seq === seq && (it.command === reply?.id || it.command === message.error.id));
+  client.sendFrame(encodeFrame({ ...row.command, id: row.id ?? row.command.id }, seq, row.body(groupId) as never));
+  if (expected === 'silent') await echo(client, frames);
+  else await until(() => answer() !== undefined, `an answer to ${row.command.name}`).catch(() => undefined);
+  client.removeAllListeners('frame');
+  const frame = answer();
+  if (frame === undefined) return 'silent';
+  if (frame.command === message.error.id) return 'refused';
+  const said = reply!.codec.decode(frame.body) as never;
+  if (row.shows?.(said, groupId) === false) return 'nothing';
+  const about = row.about?.(said) ?? (said as { userId: number }).userId;
+  const isOwn = about === client.userId && row.shows === undefined;
+  return isOwn ? 'own' : about === client.userId || about === 0 ? 'given' : 'nothing';
+}
+
+/** What was answered before, or went to a db-proxy and back, has come by then. */
+async function echo(client: Client, frames: readonly { readonly command: number }[]): Promise<void> {
+  const beats = () => frames.filter((it) => it.command === other.heartbeat.id).length;
+  const before = beats();
+  client.sendFrame(encodeFrame(other.heartbeat, 0, {}));
+  await until(() => beats() > before, 'the echo of a heartbeat');
+  if (client.userId !== 0) await client.latestId(IM.BaseDefine.SessionType.SESSION_TYPE_SINGLE, client.userId);
+}
+
+t.test('every command that is heard has its row', (t) => {
+  const known = commandRows.map((row) => row.id ?? row.command.id);
+  t.strictSame([...known, login.enter.id].sort(), [...fromClients.keys()].sort());
+  t.equal(new Set(known).size, known.length, 'each once');
+  t.end();
+});
+
+t.test('commands of clients', async (t) => {
+  const groupId = await makeGroup();
+  const enter = (user: string, capabilities: readonly string[]) =>
+    cluster.login(user, { capabilities, deviceId: `${user}'s` });
+
+  await t.test('of a stranger', async (t) => {
+    const before = await databaseText(cluster);
+    const stranger = await cluster.connect();
+    for (const row of commandRows)
+      t.equal(await outcomeOf(stranger, row, groupId, 'silent'), row.outcomes.stranger, row.command.name);
+    t.equal(await databaseText(cluster), before, 'nothing has changed');
+  });
+
+  await t.test('of one who was not granted what they need', async (t) => {
+    const dave = await enter('dave', ['err1']);
+    for (const row of commandRows.filter((it) => it.needs !== undefined))
+      t.equal(await outcomeOf(dave, row, groupId, 'silent'), 'silent', row.command.name);
+    await dave.logout();
+  });
+
+  const play = async (t: Test, client: Client, who: 'nonMember' | 'removed' | 'member') => {
+    for (const row of commandRows) {
+      const expected = row.outcomes[who];
+      const touches = ['nothing', 'refused', 'silent'].includes(expected) ? await databaseText(cluster) : undefined;
+      t.equal(await outcomeOf(client, row, groupId, expected), expected, `${row.command.name}, ${who}`);
+      if (touches !== undefined && who !== 'member')
+        t.equal(await databaseText(cluster), touches, `${row.command.name}, ${who}: nothing has changed`);
+    }
+    await client.closed;
+  };
+  await t.test('of one who is not in the group', async (t) => play(t, await enter('dave', CAPABILITIES), 'nonMember'));
+  await t.test('of one who was removed', async (t) => play(t, await enter('carol', CAPABILITIES), 'removed'));
+  await t.test('of a member', async (t) => play(t, await enter('bob', CAPABILITIES), 'member'));
+
+  const alice = await cluster.login('alice');
+  const [mine] = await alice.usersInfo([1]);
+  t.match(mine, { signInfo: '', avatarUrl: '' }, 'nobody has changed what is hers');
+  t.equal((await alice.history(IM.BaseDefine.SessionType.SESSION_TYPE_SINGLE, BOB)).length, 1);
+  t.notOk((await alice.groupsInfo([groupId]))[0]!.groupMemberList.includes(DAVE));
+});
+
+// ------------------------------------------------------------------------------------------ keys of the HTTP interface
+
+t.test('routes of the HTTP interface', async (t) => {
+  const { url } = cluster.httpMsg[0]!;
+  const described = (await caller(url)('GET', '/api/v1/openapi.json')).body as {
+    readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  };
+  const found = Object.entries(described.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+  );
+  const scim = await readFile(join(projectRoot, 'servers/http-msg/scim/routes.ts'), 'utf8');
+  for (const [, method, path] of scim.matchAll(/app\.(get|post|put|patch|delete)(?:<\w+>)?\(\s*'([^']+)'/g))
+    found.push(`${method!.toUpperCase()} /scim/v2${path!.replaceAll(/:(\w+)/g, '{$1}')}`);
+  t.strictSame([...httpRows.map(([route]) => route)].sort(), found.sort(), 'every route has its row');
+
+  const revoked = await cluster.storage.apiKeys.create({ name: 'gone', scopes: SCOPES, actor: 'test' });
+  await cluster.storage.apiKeys.revoke(revoked.key.id, 'test');
+  const expired = await cluster.storage.apiKeys.create({ name: 'old', scopes: SCOPES, expiresMs: 1, actor: 'test' });
+  const keys = new Map<Scope, { readonly all: string; readonly only: string }>();
+  for (const scope of new Set(httpRows.map(([, scope]) => scope))) {
+    const all = await cluster.apiKey(SCOPES.filter((each) => each !== scope));
+    keys.set(scope, { all, only: await cluster.apiKey([scope]) });
+  }
+  for (const [route, scope] of httpRows) {
+    const [method, path] = route.split(' ') as [string, string];
+    const place = path.replaceAll(/\{\w+\}/g, '1073741823');
+    const body = method === 'GET' || method === 'DELETE' ? undefined : {};
+    const status = async (key?: string) => (await caller(url, key)(method, place, body)).status;
+    t.equal(await status(), 401, `${route}: no key`);
+    t.equal(await status('tt_0000000000000000_nothing'), 401, `${route}: no such key`);
+    t.equal(await status(revoked.token), 401, `${route}: a key that was revoked`);
+    t.equal(await status(expired.token), 401, `${route}: a key whose time is over`);
+    t.equal(await status(keys.get(scope)!.all), 403, `${route}: a key for everything else`);
+    const allowed = await status(keys.get(scope)!.only);
+    t.ok(allowed !== 401 && allowed !== 403, `${route}: with ${scope} ${allowed}`);
+  }
+});
+
+// -------------------------------------------------------------------------------------------------------- the console
+
+t.test('routes of the console', async (t) => {
+  const found = routes.map((row) => `${row.method} ${row.path} ${row.needs}`);
+  t.strictSame(consoleRows.map((row) => row.join(' ')).sort(), found.sort(), 'every route has its row');
+  const browsers = new Map<Role, Browser>();
+  for (const role of ROLES) {
+    await addAdmin(cluster.storage, role, role);
+    browsers.set(role, await Browser.loggedIn(cluster, role));
+  }
+  const stranger = new Browser(cluster.consoleUrl);
+  for (const [route, needs] of consoleRows) {
+    if (needs === 'public' || route.endsWith('/logout') || route.endsWith('/stream')) continue;
+    const [method, path] = route.split(' ') as [string, string];
+    const place = path.replaceAll(/:\w+/g, '1073741823');
+    const body = method === 'GET' ? undefined : { nothing: 'of the kind' };
+    t.equal((await stranger.ask(method, place, body)).status, 401, `${route}: nobody`);
+    for (const [role, browser] of browsers) {
+      const { status, body: answer } = await browser.ask(method, place, body);
+      const passed = status !== 401 && answer?.code !== 'NOT_ALLOWED' && answer?.code !== 'FOREIGN';
+      t.equal(passed, needs === 'session' || may(role, needs), `${route}: ${role}, ${status}`);
+    }
+  }
+});
+
+// ----------------------------------------------------------------------------------------- what is open to everybody
+
+t.test('the store and the login server', async (t) => {
+  const store = cluster.file!.storeUrl;
+  const answers = async (path: string, method: string, headers: Record<string, string> = {}) =>
+    (await fetch(new URL(path, store), { method, headers })).status;
+  const forged = { authorization: 'Bearer 1.1.forged', 'tus-resumable': '1.0.0', 'upload-length': '1' };
+  for (const headers of [{ 'tus-resumable': '1.0.0', 'upload-length': '1' }, forged]) {
+    t.equal(await answers('uploads', 'POST', headers), 403, 'uploads want a token');
+    t.equal(await answers('instant', 'POST', headers), 403);
+    t.equal(await answers('instant/proof', 'POST', headers), 403);
+  }
+  t.equal(await answers('f/0/0/nothing.txt', 'GET'), 404, 'a file wants a signature');
+  t.equal(await answers('f/0/0/nothing.txt?e=9999999999999&s=forged', 'GET'), 404);
+  for (const path of ['/', '/metrics', '/api/v1/users', '/healthz'])
+    t.equal((await fetch(new URL(path, cluster.loginHttp))).status, 404, path);
+});
