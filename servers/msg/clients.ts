@@ -137,12 +137,14 @@ export class Clients implements SessionOwner {
   #follow(session: Session, asked: Asked, done: Promise<void>): void {
     session.openAsks++;
     if (session.openAsks === this.#settings.clientAsksMax) session.connection.pauseReading();
-    done
-      .catch((error: unknown) => this.#failed(session, asked, error))
-      .finally(() => {
-        session.openAsks--;
-        if (session.openAsks === this.#settings.clientAsksMax - 1) session.connection.resumeReading();
-      });
+    const answered = () => {
+      session.openAsks--;
+      if (session.openAsks === this.#settings.clientAsksMax - 1) session.connection.resumeReading();
+    };
+    done.then(answered, (error: unknown) => {
+      this.#failed(session, asked, error);
+      answered();
+    });
   }
 
   /** Stock TeamTalk stays silent; a client that may hear why does, though not what only our logs should say. */

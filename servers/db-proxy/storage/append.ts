@@ -71,12 +71,27 @@ export class Append {
       const { queueMax, storeTimeoutMs } = this.#parts.limits;
       const bucket = bucketOf(draft.conversationId);
       const deadlineMs = performance.now() + storeTimeoutMs;
-      const item: Item = { ...draft, bucket, deadlineMs, twins: [], settled: false, resolve, reject };
+      const { conversationId, senderId, msgType, body, sendId } = draft;
+      const twins: Item[] = [];
+      const item = {
+        conversationId,
+        senderId,
+        msgType,
+        body,
+        sendId,
+        bucket,
+        deadlineMs,
+        twins,
+        settled: false,
+        resolve,
+        reject,
+      };
       const queue = this.#stalled.get(bucket);
-      const waiting = queue?.length ?? this.#lane(bucket).waiting;
+      const lane = queue === undefined ? this.#lane(bucket) : undefined;
+      const waiting = queue?.length ?? lane!.waiting;
       if (waiting >= queueMax || this.#closed) reject(new ImError('BUSY', `${waiting} messages wait`));
       else if (queue !== undefined) queue.push(item);
-      else this.#lane(bucket).put([item]);
+      else lane!.put([item]);
     });
   }
 

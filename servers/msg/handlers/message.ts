@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto';
 import { v7 as uuidV7 } from 'uuid';
 import {
   type Draft,
@@ -138,8 +139,21 @@ function refusal(draft: IM.Message.IMMsgData, session: Session, isGroup: boolean
   return undefined;
 }
 
+/** Drawn in blocks: drawing costs by the call (several µs), which was a sixth of all that this server did. */
+const randomness = new Uint8Array(16 * 1024);
+let randomUsed = randomness.length;
+
+function drawn(): Uint8Array {
+  if (randomUsed === randomness.length) {
+    randomFillSync(randomness);
+    randomUsed = 0;
+  }
+  randomUsed += SEND_ID_SIZE;
+  return randomness.subarray(randomUsed - SEND_ID_SIZE, randomUsed);
+}
+
 function freshSendId(): Uint8Array {
-  return uuidV7({}, new Uint8Array(SEND_ID_SIZE));
+  return uuidV7({ rng: drawn }, new Uint8Array(SEND_ID_SIZE));
 }
 
 /**
