@@ -48,12 +48,11 @@ export async function ofUser(
   asked: IM.Cluster.IMUserGroupsReq,
 ): Promise<IM.Cluster.IMUserGroupsRsp.$Properties> {
   const { userId, deviceId } = asked;
-  const [memberships, existing, loggedIn] = await Promise.all([
-    ctx.groups.membershipsOf(userId),
-    ctx.users.existing([userId]),
+  const [{ groupIds: groupIdList, left }, loggedIn] = await Promise.all([
+    ctx.groups.withLeft(userId),
     deviceId == null || ctx.loginTokens.isLoggedIn(userId, deviceId),
   ]);
-  return { groupIdList: memberships.map((each) => each.groupId), left: !existing.has(userId) || !loggedIn };
+  return { groupIdList, left: left || !loggedIn };
 }
 
 /** A client makes a temporary group; the fixed ones are the administration's. The creator is always a member. */

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { memberKey } from './append/admission.js';
 import { inTransaction } from './database.js';
+import { Gather } from './gather.js';
 import { keepSequenceAhead, LEFT } from './users.js';
 
 export const FIXED = 1;
@@ -27,6 +28,7 @@ export interface MyMembership {
 
 export class Groups {
   readonly #meta: pg.Pool;
+  readonly #withLeft = new Gather((userIds: readonly number[]) => this.#ofThese(userIds));
 
   constructor(meta: pg.Pool) {
     this.#meta = meta;
@@ -52,6 +54,23 @@ export class Groups {
       values: [userId],
     });
     return rows.map((row) => ({ groupId: row.group_id, joinedMsgId: row.joined_msg_id, shield: row.shield }));
+  }
+
+  /** The groups that a user is in, and whether he has left. */
+  withLeft(userId: number): Promise<{ groupIds: number[]; left: boolean }> {
+    return this.#withLeft.get(userId);
+  }
+
+  async #ofThese(userIds: readonly number[]): Promise<{ groupIds: number[]; left: boolean }[]> {
+    const { rows } = await this.#meta.query<{ id: number; group_ids: number[] }>({
+      name: 'groups-of-log-ins',
+      text: `select u.id, array(select m.group_id from meta.group_member m join meta.groups g on g.id = m.group_id
+                                 where m.user_id = u.id and g.status = 0 order by m.group_id) as group_ids
+               from meta.users u where u.id = any($1::int[]) and u.status <> ${LEFT}`,
+      values: [userIds],
+    });
+    const found = new Map(rows.map((row) => [row.id, row.group_ids]));
+    return userIds.map((id) => ({ groupIds: found.get(id) ?? [], left: !found.has(id) }));
   }
 
   /** Every group that any of these users is in, or was in when it was deleted. */

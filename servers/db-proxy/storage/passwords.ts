@@ -3,6 +3,7 @@ import { hash, verify } from '@node-rs/argon2';
 import type pg from 'pg';
 import { Turns } from '../../../common/turns.js';
 import type { AddressFailures } from './address-failures.js';
+import { Gather } from './gather.js';
 import { FAILURE_WINDOW, FAILURES_MAX, type LoginFailures } from './login-failures.js';
 import type { Checked, LoginMarks } from './login-marks.js';
 import { LEFT } from './users.js';
@@ -57,23 +58,20 @@ export class Passwords {
   /** Checked in place of a hash for names that do not exist, so that the time tells nothing. */
   readonly #nobody: Promise<string> = hash(randomBytes(16).toString('hex'));
 
+  readonly #users: Gather<string, UserRow | undefined>;
+
   /** Hashes run on the same few threads as the proofs of new connections to PostgreSQL, which have to get through. */
   readonly #hashing = new Turns(HASHES_AT_ONCE);
 
   constructor(meta: pg.Pool, parts: PasswordParts) {
     this.#meta = meta;
     this.#parts = parts;
+    this.#users = new Gather((names) => this.#usersNamed(names));
   }
 
   async check(name: string, md5Hex: string, address: string): Promise<LoginResult> {
     const { marks, failures, addresses, decided } = this.#parts;
-    const { rows } = await this.#meta.query<UserRow>({
-      name: 'login',
-      text: `select id, status, password_hash, (select count(*) from meta.login_failure where user_name = $1 and at > now() - interval '${FAILURE_WINDOW}') as failures
-               from meta.users where name = $1 and status <> ${LEFT}`,
-      values: [name],
-    });
-    const user = rows[0];
+    const user = await this.#users.get(name);
     if (user !== undefined && user.failures > FAILURES_MAX) return this.#locked('locked-name');
     const checked = user && { userId: user.id, status: user.status, stored: user.password_hash, md5Hex };
     const mark = checked && (await marks.find(checked));
@@ -93,6 +91,18 @@ export class Passwords {
       failures.clear({ id: user.id, name, inTable: Number(user.failures) }),
     ]);
     return { ok: true, userId: user.id, passwordHash };
+  }
+
+  async #usersNamed(names: readonly string[]): Promise<(UserRow | undefined)[]> {
+    const { rows } = await this.#meta.query<UserRow>({
+      name: 'login',
+      text: `select u.id, u.name, u.status, u.password_hash,
+                    (select count(*) from meta.login_failure f where f.user_name = u.name and f.at > now() - interval '${FAILURE_WINDOW}') as failures
+               from meta.users u where u.name = any($1::text[]) and u.status <> ${LEFT}`,
+      values: [names],
+    });
+    const byName = new Map(rows.map((row) => [row.name, row]));
+    return names.map((name) => byName.get(name));
   }
 
   /** For a password that is being set; a few at a time, so that log-ins get their turns. */
@@ -139,6 +149,7 @@ export class Passwords {
 
 interface UserRow {
   readonly id: number;
+  readonly name: string;
   readonly status: number;
   readonly password_hash: string;
   readonly failures: bigint;

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { Gather } from './gather.js';
 
 /** People, as the directory knows them. */
 export interface User {
@@ -48,6 +49,8 @@ const COLUMNS = 'id, name, nick, domain, sex, phone, email, avatar, department_i
 export class Users {
   readonly #meta: pg.Pool;
 
+  readonly #entering = new Gather((ids: readonly number[]) => this.#enter(ids));
+
   constructor(meta: pg.Pool) {
     this.#meta = meta;
   }
@@ -76,15 +79,22 @@ export class Users {
   }
 
   /** Who has just been let in, and a number that is greater than that of every log-in before. */
-  async enter(id: number): Promise<{ user: User; loginNumber: number } | undefined> {
-    const { rows } = await this.#meta.query<UserRow & { login_number: bigint }>({
+  enter(id: number): Promise<{ user: User; loginNumber: number } | undefined> {
+    return this.#entering.get(id);
+  }
+
+  /** Of two log-ins of one user each gets a number of its own. */
+  async #enter(ids: readonly number[]): Promise<({ user: User; loginNumber: number } | undefined)[]> {
+    const { rows } = await this.#meta.query<UserRow & { nth: bigint; login_number: bigint }>({
       name: 'user-enters',
-      text: `select ${COLUMNS}, nextval('meta.login_number') as login_number from meta.users where id = $1`,
-      values: [id],
+      text: `select ${COLUMNS}, e.nth, nextval('meta.login_number') as login_number
+               from unnest($1::int[]) with ordinality as e (user_id, nth) join meta.users on id = e.user_id`,
+      values: [ids],
     });
-    if (rows[0] === undefined) return undefined;
-    const { login_number: loginNumber, ...row } = rows[0];
-    return { user: userOf(row), loginNumber: Number(loginNumber) };
+    const entered: ({ user: User; loginNumber: number } | undefined)[] = ids.map(() => undefined);
+    for (const { nth, login_number: loginNumber, ...row } of rows)
+      entered[Number(nth) - 1] = { user: userOf(row), loginNumber: Number(loginNumber) };
+    return entered;
   }
 
   /** Changed after `stamp`, those who have left included; 0 means everybody who has not left. */
