@@ -4,6 +4,7 @@ import type { FileTokens } from '../../common/file-token.js';
 import type { Hops } from '../../common/hops.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
+import type { Broadcasts } from './broadcasts.js';
 import type { MsgCounters } from './counters.js';
 import type { Deliveries } from './deliveries.js';
 import type { DirectoryNews } from './directory-news.js';
@@ -25,6 +26,7 @@ export interface MsgContext {
   /** Of this server, unique in the cluster. */
   readonly name: string;
   readonly sessions: Sessions;
+  readonly broadcasts: Broadcasts;
   readonly dbProxies: LinkGroup;
   readonly fileServers: LinkGroup;
   readonly routes: Routes;

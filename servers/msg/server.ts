@@ -8,6 +8,7 @@ import { cluster } from '../../common/pdu/commands.js';
 import { IM } from '../../common/pdu/pb.js';
 import { commandTable } from '../../common/server/command-table.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
+import { Broadcasts } from './broadcasts.js';
 import { Clients } from './clients.js';
 import { fromDbProxies, fromRoutes } from './commands.js';
 import type { MsgContext } from './context.js';
@@ -39,6 +40,7 @@ export async function startMsgServer(
   const self = { role: 'msg', name };
   const common = { self, secret: settings.clusterSecret, log, askTimeoutMs: settings.askTimeoutMs };
   const sessions = new Sessions();
+  const counters = msgCounters(metrics);
   // The links need the context for what they hear, and the context needs the links.
   const ctx = {
     name,
@@ -52,8 +54,9 @@ export async function startMsgServer(
     sendHook: SendHook.of(settings),
     log,
     sessions,
+    broadcasts: new Broadcasts(sessions, (count) => counters.delivered.inc(count)),
     directoryNews: new DirectoryNews(sessions),
-    counters: msgCounters(metrics),
+    counters,
     hops,
   } as {
     -readonly [K in keyof MsgContext]: MsgContext[K];

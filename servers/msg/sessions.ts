@@ -96,10 +96,6 @@ export class Sessions {
     return send(this.#byGroup.get(groupId), frame, except);
   }
 
-  toAll(frame: Buffer, onlyClass?: IM.Cluster.DeviceClass): number {
-    return send(this, frame, undefined, onlyClass);
-  }
-
   #join(groupId: number, session: Session): boolean {
     session.groupIds.add(groupId);
     const there = this.#byGroup.get(groupId);

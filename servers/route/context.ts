@@ -1,5 +1,6 @@
 import type { Hops } from '../../common/hops.js';
 import type { Peer, Peers } from '../../common/net/peers.js';
+import type { Announcements } from './announcements.js';
 import type { Backplane } from './backplane.js';
 import type { Elsewhere } from './elsewhere.js';
 import type { Presence } from './presence.js';
@@ -10,6 +11,7 @@ import type { Subjects } from './subjects.js';
 export interface RouteContext {
   readonly subjects: Subjects;
   readonly presence: Presence;
+  readonly announcements: Announcements;
   readonly peers: Peers<RouteContext>;
   /** Msg servers that tell us what they care about; with Redis others have a link as well, and tell another one. */
   readonly told: Set<Peer>;

@@ -1,11 +1,12 @@
 import { type Peer, Peers } from '../../common/net/peers.js';
 import { Soft } from '../../common/redis.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
+import { Announcements } from './announcements.js';
 import { Backplane } from './backplane.js';
 import { fromConsoles, fromHttpMsgServers, fromMsgServers, fromPushServers } from './commands.js';
 import type { RouteContext } from './context.js';
 import { Elsewhere } from './elsewhere.js';
-import { pcsGone } from './handlers/buddy.js';
+import { pcsGone, tellPcs } from './handlers/buddy.js';
 import { missed, msgServerGone } from './handlers/server.js';
 import { Presence } from './presence.js';
 import { Remembered } from './remembered.js';
@@ -32,6 +33,10 @@ export async function startRouteServer(
   // What is below needs the context, and the context needs that.
   const own = { subjects: new Subjects(), presence: new Presence(), told: new Set<Peer>(), published, hops };
   const ctx = own as typeof own & { -readonly [K in keyof RouteContext]: RouteContext[K] };
+  ctx.announcements = new Announcements(
+    (userId) => ctx.presence.pcOnline(userId),
+    (userIds) => tellPcs(ctx, userIds),
+  );
   ctx.elsewhere = new Elsewhere(ctx);
   const { redis, redisTimeoutMs: timeoutMs, clusterSecret } = settings;
   if (redis !== '') {
@@ -91,6 +96,7 @@ export async function startRouteServer(
     async close() {
       ctx.peers.drain();
       ctx.remembered?.close();
+      ctx.announcements.close();
       ctx.elsewhere.close();
       ctx.backplane?.close();
       ctx.peers.close();

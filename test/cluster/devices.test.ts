@@ -111,15 +111,15 @@ t.test('of two sessions the later log-in stays', async (t) => {
   });
 
   await t.test('presence by hand: a PC elsewhere', async (t) => {
-    const [watcher, phone] = [await cluster.login('bob'), await cluster.login('alice', { clientType: ANDROID })];
+    const [watcher, phone] = [await cluster.login('bob'), await cluster.login('carol', { clientType: ANDROID })];
     const { links } = msgServer(t, 'route', cluster.routes[0]!.port);
     await until(() => links.open, 'the link');
     const said = (userStatus: IM.BaseDefine.UserStatType) =>
-      links.tell(server.userStatus, { userId: 1, userStatus, clientType: WINDOWS, announce: true });
+      links.tell(server.userStatus, { userId: 3, userStatus, clientType: WINDOWS, announce: true });
     for (const status of [UserStatType.USER_STATUS_ONLINE, UserStatType.USER_STATUS_OFFLINE]) {
       said(status);
-      await watcher.next(buddy.statusNotify, ({ userStat }) => userStat.userId === 1 && userStat.status === status);
-      t.strictSame(plain(await phone.next(buddy.pcLoginNotify)), { userId: 1, loginStat: status });
+      await watcher.next(buddy.statusNotify, ({ userStat }) => userStat.userId === 3 && userStat.status === status);
+      t.strictSame(plain(await phone.next(buddy.pcLoginNotify)), { userId: 3, loginStat: status });
     }
     for (const client of [watcher, phone]) await client.logout();
   });

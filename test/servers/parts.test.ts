@@ -7,6 +7,7 @@ import { Frame } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
 import { discoveryText } from '../../servers/login/http.js';
 import { MsgServers } from '../../servers/login/msg-servers.js';
+import { Broadcasts } from '../../servers/msg/broadcasts.js';
 import { RecentSends } from '../../servers/msg/recent-sends.js';
 import { classOf, Session } from '../../servers/msg/session.js';
 import { Sessions } from '../../servers/msg/sessions.js';
@@ -425,10 +426,15 @@ t.test('msg: who is online here', async (t) => {
         real.toGroup(id, frame, sender.client.session),
       );
     }
-    reached(model, model.members, 'to all', () => real.toAll(frame));
+    const toAll = (device?: IM.Cluster.DeviceClass) => {
+      let count = 0;
+      new Broadcasts(real, (part) => (count += part)).send(frame, device);
+      return count;
+    };
+    reached(model, model.members, 'to all', () => toAll());
     for (const device of [DEVICE_CLASS_PC, DEVICE_CLASS_MOBILE]) {
       const of = (members: readonly Member[]) => members.filter((each) => each.client.session.deviceClass === device);
-      reached(model, of(model.members), `to class ${device}`, () => real.toAll(frame, device));
+      reached(model, of(model.members), `to class ${device}`, () => toAll(device));
       reached(model, of(ofUser(model, sender.userId)), `to his class ${device}`, () =>
         real.toUser(sender.userId, frame, undefined, device),
       );
@@ -544,7 +550,7 @@ t.test('msg: who is online here', async (t) => {
     for (const send of [
       () => sessions.toUser(1, frame),
       () => sessions.toGroup(5, frame),
-      () => sessions.toAll(frame),
+      () => new Broadcasts(sessions, () => undefined).send(frame),
     ]) {
       send();
       t.same(

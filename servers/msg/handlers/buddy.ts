@@ -48,7 +48,7 @@ export function signatureChanged(ctx: MsgContext, session: Session, reply: Frame
 }
 
 function tellEverybody(ctx: MsgContext, frame: Buffer): void {
-  ctx.sessions.toAll(frame);
+  ctx.broadcasts.send(frame);
   ctx.routes.publish({ everyone: true, frame });
 }
 

@@ -18,9 +18,9 @@ export function directoryChanged(ctx: MsgContext, told: IM.Directory.IMDirectory
   for (const change of told.groupList) groupChanged(ctx, change);
   for (const { userId, avatar, signInfo } of told.profileList) {
     if (avatar != null)
-      ctx.sessions.toAll(encodeFrame(buddy.avatarNotify, 0, { changedUserId: userId, avatarUrl: avatar }));
+      ctx.broadcasts.send(encodeFrame(buddy.avatarNotify, 0, { changedUserId: userId, avatarUrl: avatar }));
     if (signInfo != null)
-      ctx.sessions.toAll(encodeFrame(buddy.signatureNotify, 0, { changedUserId: userId, signInfo }));
+      ctx.broadcasts.send(encodeFrame(buddy.signatureNotify, 0, { changedUserId: userId, signInfo }));
   }
   ctx.directoryNews.add(told.usersStamp ?? 0, told.departmentsStamp ?? 0);
 }

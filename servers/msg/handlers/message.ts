@@ -192,7 +192,7 @@ export function deliver(ctx: MsgContext, told: IM.Cluster.IMPublish): void {
   let count = 0;
   for (const userId of told.userIdList) count += ctx.sessions.toUser(userId, frame, undefined, onlyClass);
   if (groupId !== undefined) count += ctx.sessions.toGroup(groupId, frame);
-  if (told.everyone === true) count += ctx.sessions.toAll(frame, onlyClass);
+  if (told.everyone === true) ctx.broadcasts.send(frame, onlyClass);
   ctx.counters.delivered.inc(count);
   if (conversationId !== undefined) ctx.hops.delivered(conversationId, msgId!, firstMs, count, false);
 }

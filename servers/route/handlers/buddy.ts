@@ -65,10 +65,17 @@ export function settleDoubles(
 }
 
 function announcePc(ctx: RouteContext, userId: number, pcOnline: boolean): void {
-  const status = statusOf(pcOnline);
-  const frame = encodeFrame(buddy.statusNotify, 0, { userStat: { userId, status } });
-  publishOurs(ctx, { everyone: true, onlyClass: DeviceClass.DEVICE_CLASS_PC, frame });
+  if (pcOnline) ctx.announcements.came(userId);
+  else ctx.announcements.went(userId);
   if (ctx.presence.online(userId)) tellPhones(ctx, userId, pcOnline);
+}
+
+/** How these users are, to every PC client: one piece of bytes, a frame for each. */
+export function tellPcs(ctx: RouteContext, userIds: readonly number[]): void {
+  const frameOf = (userId: number) =>
+    encodeFrame(buddy.statusNotify, 0, { userStat: { userId, status: statusOf(ctx.presence.pcOnline(userId)) } });
+  const frame = Buffer.concat(userIds.map(frameOf));
+  publishOurs(ctx, { everyone: true, onlyClass: DeviceClass.DEVICE_CLASS_PC, frame });
 }
 
 function tellPhones(ctx: RouteContext, userId: number, pcOnline: boolean): void {

@@ -1,0 +1,41 @@
+/** Who came and who went: told at once on a quiet system, together on a busy one, and flaps not at all. */
+import t from 'tap';
+import { Announcements } from '../../../servers/route/announcements.js';
+import { until } from '../../support/cluster.js';
+
+t.test('announcements', async (t) => {
+  const here = new Set<number>();
+  const told: (readonly number[])[] = [];
+  const announcements = new Announcements(
+    (userId) => here.has(userId),
+    (userIds) => told.push(userIds.map((id) => (here.has(id) ? id : -id))),
+  );
+  t.teardown(() => announcements.close());
+  const come = (userId: number) => {
+    here.add(userId);
+    announcements.came(userId);
+  };
+  const go = (userId: number) => {
+    here.delete(userId);
+    announcements.went(userId);
+  };
+
+  come(1);
+  t.same(told.splice(0), [[1]], 'the first at once');
+  for (let id = 2; id <= 500; id++) come(id);
+  go(500);
+  t.same(told, [], 'those right behind wait');
+  await until(() => told.length > 0, 'the next word');
+  const together = told.splice(0).flat();
+  t.equal(together.length, 499, 'one word for all of them');
+  t.ok(together.includes(-500), 'as each is by then');
+
+  go(1);
+  come(1);
+  go(2);
+  await until(() => told.flat().includes(-2), 'who is really gone');
+  t.notOk(
+    told.flat().some((id) => Math.abs(id) === 1),
+    'nothing of who was back at once',
+  );
+});
