@@ -2,28 +2,28 @@
  * When PC clients hear who came and who went. Each one of them hears of each, so a change for each of a thousand who log
  * in at nine would be a million writes; told together they are a thousand, twice a second.
  *
- * On a quiet system who comes is told of at once. Then whatever comes within the window is told together. Who goes is
- * told of after a moment: a client that has lost its connection and is back by then has not been away.
+ * A few who come are told of at once. When more come than that, all who come within a while are told of together. Who
+ * goes is told of after a moment: a client that has lost its connection and is back by then has not been away.
  */
 export class Announcements {
-  readonly #isHere: (userId: number) => boolean;
-  readonly #tell: (userIds: readonly number[]) => void;
-  /** In the order in which they fall due, but for a window's length. */
+  readonly #parts: AnnouncementParts;
+  /** In the order in which they came or went. */
   readonly #waiting = new Map<number, Waiting>();
-  #toldMs = Number.NEGATIVE_INFINITY;
+  /** How many more may be told of at once, as of `#countedMs`. */
+  #atOnce = AT_ONCE_MAX;
+  #countedMs = performance.now();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param tell tells how these users are at that moment */
-  constructor(isHere: (userId: number) => boolean, tell: (userIds: readonly number[]) => void) {
-    this.#isHere = isHere;
-    this.#tell = tell;
+  constructor(parts: AnnouncementParts) {
+    this.#parts = parts;
   }
 
   came(userId: number): void {
     const nowMs = performance.now();
-    const dueMs = this.#toldMs + WINDOW_MS;
-    if (dueMs <= nowMs && this.#waiting.size === 0) this.#tellNow([userId]);
-    else this.#wait(userId, { wentFirst: false, dueMs });
+    if (this.#waiting.has(userId))
+      this.#parts.tellHimself(userId); // his client waits for it
+    else if (this.#waiting.size === 0 && this.#takeOne(nowMs)) this.#parts.tell([userId]);
+    else this.#wait(userId, { wentFirst: false, dueMs: nowMs + WINDOW_MS });
   }
 
   went(userId: number): void {
@@ -46,17 +46,31 @@ export class Announcements {
     for (const [userId, { wentFirst, dueMs }] of this.#waiting) {
       if (dueMs > nowMs) continue;
       this.#waiting.delete(userId);
-      if (wentFirst && this.#isHere(userId)) continue; // and so was here all the time, to others
+      if (wentFirst && this.#parts.isHere(userId)) continue; // and so was here all the time, to others
       if (due.push(userId) === TOLD_MAX) break;
     }
-    if (due.length > 0) this.#tellNow(due);
+    if (due.length > 0) this.#parts.tell(due);
     if (this.#waiting.size > 0) this.#timer = setTimeout(() => this.#tick(), TICK_MS);
   }
 
-  #tellNow(userIds: readonly number[]): void {
-    this.#toldMs = performance.now();
-    this.#tell(userIds);
+  #takeOne(nowMs: number): boolean {
+    const fresh = Math.floor(((nowMs - this.#countedMs) / 1000) * AT_ONCE_PER_SECOND);
+    if (fresh > 0) {
+      this.#atOnce = Math.min(AT_ONCE_MAX, this.#atOnce + fresh);
+      this.#countedMs = nowMs;
+    }
+    if (this.#atOnce === 0) return false;
+    this.#atOnce--;
+    return true;
   }
+}
+
+export interface AnnouncementParts {
+  isHere(userId: number): boolean;
+  /** How these users are at that moment, to everybody. */
+  tell(userIds: readonly number[]): void;
+  /** That he is here, to his own clients only. */
+  tellHimself(userId: number): void;
 }
 
 interface Waiting {
@@ -65,6 +79,8 @@ interface Waiting {
   readonly dueMs: number;
 }
 
+const AT_ONCE_MAX = 20;
+const AT_ONCE_PER_SECOND = 2;
 const WINDOW_MS = 500;
 const GONE_MS = 1_000;
 const TICK_MS = 100;

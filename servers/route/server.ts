@@ -33,10 +33,11 @@ export async function startRouteServer(
   // What is below needs the context, and the context needs that.
   const own = { subjects: new Subjects(), presence: new Presence(), told: new Set<Peer>(), published, hops };
   const ctx = own as typeof own & { -readonly [K in keyof RouteContext]: RouteContext[K] };
-  ctx.announcements = new Announcements(
-    (userId) => ctx.presence.pcOnline(userId),
-    (userIds) => tellPcs(ctx, userIds),
-  );
+  ctx.announcements = new Announcements({
+    isHere: (userId) => ctx.presence.pcOnline(userId),
+    tell: (userIds) => tellPcs(ctx, userIds, { everyone: true }),
+    tellHimself: (userId) => tellPcs(ctx, [userId], { userIdList: [userId] }),
+  });
   ctx.elsewhere = new Elsewhere(ctx);
   const { redis, redisTimeoutMs: timeoutMs, clusterSecret } = settings;
   if (redis !== '') {

@@ -70,12 +70,16 @@ function announcePc(ctx: RouteContext, userId: number, pcOnline: boolean): void 
   if (ctx.presence.online(userId)) tellPhones(ctx, userId, pcOnline);
 }
 
-/** How these users are, to every PC client: one piece of bytes, a frame for each. */
-export function tellPcs(ctx: RouteContext, userIds: readonly number[]): void {
+/** How these users are, to PC clients: one piece of bytes, a frame for each user. */
+export function tellPcs(
+  ctx: RouteContext,
+  userIds: readonly number[],
+  to: { everyone: true } | { userIdList: number[] },
+): void {
   const frameOf = (userId: number) =>
     encodeFrame(buddy.statusNotify, 0, { userStat: { userId, status: statusOf(ctx.presence.pcOnline(userId)) } });
   const frame = Buffer.concat(userIds.map(frameOf));
-  publishOurs(ctx, { everyone: true, onlyClass: DeviceClass.DEVICE_CLASS_PC, frame });
+  publishOurs(ctx, { ...to, onlyClass: DeviceClass.DEVICE_CLASS_PC, frame });
 }
 
 function tellPhones(ctx: RouteContext, userId: number, pcOnline: boolean): void {
