@@ -9,6 +9,8 @@ export const httpRows: readonly (readonly [string, Scope])[] = [
   ['GET /api/v1/messages', 'messages:read'],
   ['GET /api/v1/presence', 'presence:read'],
   ['POST /api/v1/announcements', 'announcements:send'],
+  ['GET /api/v1/announcements/{id}', 'announcements:send'],
+  ['POST /api/v1/announcements/{id}/stop', 'announcements:send'],
   ['POST /api/v1/uploads', 'files:write'],
   ['POST /api/v1/files/address', 'files:write'],
   ['GET /api/v1/users', 'users:read'],

@@ -34,6 +34,7 @@ export const consoleRows: readonly (readonly [string, Permission | 'session' | '
   ['PATCH /api/groups/:id', 'directory.change'],
   ['GET /api/announcements', 'announce'],
   ['POST /api/announcements', 'announce'],
+  ['POST /api/announcements/:id/stop', 'announce'],
   ['GET /api/discovery', 'public'],
   ['GET /api/config', 'public'],
   ['GET /api/settings', 'look'],
