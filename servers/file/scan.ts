@@ -3,19 +3,18 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { ImError } from '../../common/errors.js';
 import type { Logger } from '../../common/log.js';
+import { IcapScanner, type Verdict } from './icap.js';
 
 /** A scanner as operators have it: a command that reads a file on stdin, or a URL that one is posted to. */
 export interface ScanOptions {
   /** Exit code 0: clean; 1: refused; any other: it could not look. Empty: none. */
   readonly command: string;
-  /** 2xx: clean; 403, 406 or 422: refused; any other: it could not look. Empty: none. */
+  /** icap: see icap.ts. http, https: 2xx clean; 403, 406 or 422 refused; any other: it could not look. Empty: none. */
   readonly url: string;
   readonly timeoutMs: number;
   /** What happens to a file that could not be looked at. */
   readonly onFailure: 'refuse' | 'accept';
 }
-
-type Verdict = 'clean' | 'refused';
 
 const REFUSED_STATUS = [403, 406, 422];
 const REFUSED_CODE = 1;
@@ -24,10 +23,12 @@ const REFUSED_CODE = 1;
 export class Scanner {
   readonly #options: ScanOptions;
   readonly #log: Logger;
+  readonly #icap: IcapScanner | undefined;
 
   constructor(options: ScanOptions, log: Logger) {
     this.#options = options;
     this.#log = log;
+    this.#icap = /^icap:/i.test(options.url) ? new IcapScanner(new URL(options.url)) : undefined;
   }
 
   get wanted(): boolean {
@@ -36,10 +37,9 @@ export class Scanner {
 
   /** @throws ImError FILE_REFUSED */
   async check(id: string, content: Readable): Promise<void> {
-    const { command, url, timeoutMs, onFailure } = this.#options;
+    const { timeoutMs, onFailure } = this.#options;
     try {
-      const signal = AbortSignal.timeout(timeoutMs);
-      const verdict = command !== '' ? await byCommand(command, content, signal) : await byUrl(url, content, signal);
+      const verdict = await this.#look(id, content, AbortSignal.timeout(timeoutMs));
       if (verdict === 'refused') throw new ImError('FILE_REFUSED', `${id}: the scanner says no`);
     } catch (error) {
       if (error instanceof ImError && error.code !== 'STORE_UNAVAILABLE') throw error;
@@ -48,6 +48,12 @@ export class Scanner {
     } finally {
       content.destroy();
     }
+  }
+
+  #look(id: string, content: Readable, signal: AbortSignal): Promise<Verdict> {
+    const { command, url } = this.#options;
+    if (command !== '') return byCommand(command, content, signal);
+    return this.#icap?.scan(id, content, signal) ?? byUrl(url, content, signal);
   }
 }
 

@@ -58,7 +58,10 @@ export const fileSettings = {
     secret: true,
   },
   scanUrl: {
-    ...text('', 'virus scanner: URL that a file is posted to; 2xx clean, 403, 406 or 422 refused'),
+    ...text(
+      '',
+      'virus scanner: icap://host:1344/service, or a URL that a file is posted to; 2xx clean, 403, 406 or 422 refused',
+    ),
     secret: true,
   },
   scanTimeoutMs: milliseconds(60_000, 'how long the scanner may take for one file'),

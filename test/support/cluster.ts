@@ -81,6 +81,7 @@ export class TestCluster {
   #login: Running | undefined;
   #console: Running | undefined;
   #push: Running | undefined;
+  readonly #otherFiles: Running[] = [];
   readonly #clients: Client[] = [];
   readonly #metrics = new Map<string, Metrics>();
   /** With a console: the ops ports that it watches. */
@@ -212,16 +213,23 @@ export class TestCluster {
   async startFile(over: ClusterOptions['file'] = {}): Promise<void> {
     const folder = over.folder ?? this.file?.folder ?? (await mkdtemp(join(tmpdir(), 'teamtalk-test-files-')));
     const { clients = 0, servers = 0, store = 0 } = this.file?.running.ports ?? {}; // the ones that msg servers and clients know
-    const running = await this.#start('file', fileSettings, startFileServer, 'file', {
-      clientPort: clients,
-      port: servers,
-      storePort: store,
-      dbProxies: this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port })),
-      folder,
-      ...over,
-    });
-    this.file = { running, folder, storeUrl: `http://127.0.0.1:${running.ports.store}/` };
+    const ports = { clientPort: clients, port: servers, storePort: store };
+    this.file = { ...(await this.#startFile('file', { ...ports, folder, ...over })), folder };
+  }
+
+  /** One more file server beside it, which has to share its storage. */
+  async anotherFile(over: ClusterOptions['file']): Promise<{ running: Running; storeUrl: string }> {
+    const ports = { clientPort: 0, port: 0, storePort: 0 };
+    const another = await this.#startFile(`file-${this.#otherFiles.length + 2}`, { ...ports, ...over });
+    this.#otherFiles.push(another.running);
+    return another;
+  }
+
+  async #startFile(name: string, over: ClusterOptions['file'] = {}): Promise<{ running: Running; storeUrl: string }> {
+    const dbProxies = this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port }));
+    const running = await this.#start('file', fileSettings, startFileServer, name, { dbProxies, ...over });
     await until(() => running.notReady() === undefined, 'the file server to be ready');
+    return { running, storeUrl: `http://127.0.0.1:${running.ports.store}/` };
   }
 
   async close(): Promise<void> {
@@ -229,7 +237,7 @@ export class TestCluster {
     const single = [this.#console, this.#push, this.file?.running, this.#login].filter((each) => each !== undefined);
     const all = [...this.httpMsg, ...this.msg, ...this.routes, ...this.dbProxies].map((each) => each.running);
     for (const ops of this.#ops?.values() ?? []) ops.close();
-    for (const running of [...all, ...single]) await running.close(0);
+    for (const running of [...all, ...single, ...this.#otherFiles]) await running.close(0);
     if (this.file !== undefined) await rm(this.file.folder, { recursive: true, force: true });
     await this.storage.close();
   }
