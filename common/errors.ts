@@ -37,6 +37,8 @@ const catalogue = {
   STORE_FULL: { retry: true },
   /** What is at rest is not what was stored: changed, cut or gone. */
   FILE_DAMAGED: { retry: false },
+  /** More often than is allowed; nothing was done. */
+  TOO_FAST: { retry: true },
   /** A queue is full; nothing was done. */
   BUSY: { retry: true },
   /** No answer within the deadline; what was asked may or may not have happened. */

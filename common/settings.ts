@@ -174,6 +174,7 @@ const FOR_ALL = new Set([
   'TT_FILE_TOKEN_MS',
   'TT_LOGIN_SERVERS',
   'TT_LOGIN_TIMEOUT_MS',
+  'TT_PUSH_SERVERS',
   'TT_ROUTE_SERVERS',
 ]);
 

@@ -116,15 +116,32 @@ export class LinkGroup {
     await Promise.all(links.map((link) => this.askOne(link, ask, message)));
   }
 
+  /** Asks every open link, and gives the answers of those that gave one in time. */
+  async askEach<In, Out, ReplyIn, ReplyOut>(ask: Ask<In, Out, ReplyIn, ReplyOut>, message: In): Promise<ReplyOut[]> {
+    const answers: ReplyOut[] = [];
+    const heard = (frame: Frame) => answers.push(ask.reply.codec.decode(frame.body));
+    const asked = this.#links.filter((link) => link.open).map((link) => this.askOne(link, ask, message, heard));
+    await Promise.all(asked);
+    return answers;
+  }
+
   /** Asks one link and no other; resolves without an answer when that link dies, as it will be told anew then. */
-  askOne<In, Out, ReplyIn, ReplyOut>(link: Link, ask: Ask<In, Out, ReplyIn, ReplyOut>, message: In): Promise<void> {
+  askOne<In, Out, ReplyIn, ReplyOut>(
+    link: Link,
+    ask: Ask<In, Out, ReplyIn, ReplyOut>,
+    message: In,
+    heard: (answer: Frame) => void = () => undefined,
+  ): Promise<void> {
     return new Promise((resolve) => {
       const done = () => resolve();
       link.ask({
         frame: encodeFrame(ask, 0, message),
         key: ONE_LINK_ONLY,
         deadlineMs: this.#deadline(),
-        resolve: done,
+        resolve(answer) {
+          heard(answer);
+          resolve();
+        },
         reject: done,
       });
     });

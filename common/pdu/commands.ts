@@ -470,6 +470,14 @@ export const webhooks = {
     'IMDeadLettersReplayRsp',
     Api.IMDeadLettersReplayRsp,
   ),
+  drop: ask(
+    0x08d8,
+    'IMDeadLettersDropReq',
+    Api.IMDeadLettersDropReq,
+    0x08d9,
+    'IMDeadLettersDropRsp',
+    Api.IMDeadLettersDropRsp,
+  ),
 };
 
 export const consoleAccount = {
@@ -561,6 +569,23 @@ export const consoleView = {
     Console.IMExportPageRsp,
   ),
   trace: ask(0x08ca, 'IMTraceReq', Console.IMTraceReq, 0x08cb, 'IMTraceRsp', Console.IMTraceRsp),
+  filesState: ask(
+    0x08d2,
+    'IMFilesStateReq',
+    Console.IMFilesStateReq,
+    0x08d3,
+    'IMFilesStateRsp',
+    Console.IMFilesStateRsp,
+  ),
+  fileServer: ask(
+    0x08d4,
+    'IMFileServerReq',
+    Console.IMFileServerReq,
+    0x08d5,
+    'IMFileServerRsp',
+    Console.IMFileServerRsp,
+  ),
+  removal: ask(0x08d6, 'IMRemovalReq', Console.IMRemovalReq, 0x08d7, 'IMRemovalRsp', Console.IMRemovalRsp),
 };
 
 /** Messages from one account to many, for the console and http-msg servers. */
@@ -584,7 +609,7 @@ export const announcements = {
   ),
 };
 
-/** What push servers ask, and hear. */
+/** What push servers ask, and hear, and what the console asks them. */
 export const push = {
   plan: ask(0x08a0, 'IMPushPlanReq', Push.IMPushPlanReq, 0x08a1, 'IMPushPlanRsp', Push.IMPushPlanRsp),
   settle: ask(0x08a2, 'IMPushSettledReq', Push.IMPushSettledReq, 0x08a3, 'IMPushSettledRsp', Push.IMPushSettledRsp),
@@ -598,4 +623,7 @@ export const push = {
   ),
   readMoved: command(0x08a8, 'IMReadMoved', Push.IMReadMoved),
   online: ask(0x08aa, 'IMOnlineReq', Push.IMOnlineReq, 0x08ab, 'IMOnlineRsp', Push.IMOnlineRsp),
+  state: ask(0x08ac, 'IMPushStateReq', Push.IMPushStateReq, 0x08ad, 'IMPushStateRsp', Push.IMPushStateRsp),
+  test: ask(0x08ae, 'IMPushTestReq', Push.IMPushTestReq, 0x08af, 'IMPushTestRsp', Push.IMPushTestRsp),
+  devices: ask(0x08d0, 'IMPushDevicesReq', Push.IMPushDevicesReq, 0x08d1, 'IMPushDevicesRsp', Push.IMPushDevicesRsp),
 };

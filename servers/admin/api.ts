@@ -346,12 +346,129 @@ export interface ApiKeyList {
 export interface WebhookInfo {
   readonly id: string;
   readonly url: string;
+  /** Only of conversations that this person is in. */
+  readonly userId?: number | undefined;
+  /** The API key that made it; empty: the console. */
+  readonly keyId: string;
   readonly withBodies: boolean;
   readonly active: boolean;
   readonly createdMs: number;
   readonly waiting?: number | undefined;
   readonly dead?: number | undefined;
   readonly lastError?: string | undefined;
+}
+
+/** Messages of one conversation that a webhook did not take. */
+export interface DeadLetterInfo {
+  readonly id: number;
+  /** The two people of the conversation, or its group. */
+  readonly userIds?: readonly number[];
+  readonly groupId?: number;
+  readonly fromMsgId: number;
+  readonly toMsgId: number;
+  readonly error: string;
+  readonly atMs: number;
+  readonly replaying: boolean;
+}
+
+/** Newest first. */
+export interface DeadLetterPage {
+  readonly letters: readonly DeadLetterInfo[];
+  readonly next: number | undefined;
+}
+
+/** A named limit; see common/live/named-limits.ts. */
+export interface LimitInfo {
+  readonly name: string;
+  readonly server: string;
+  readonly at: 'delay' | 'refuse' | 'close';
+  readonly unit: 'count' | 'bytes';
+  readonly min: number;
+  readonly max: number;
+  readonly isRate: boolean;
+  readonly fixedRefill: boolean;
+  /** Of the setting; 0: nobody has set it. */
+  readonly version: number;
+  readonly set?: { readonly size: number; readonly refillMs?: number | undefined };
+  /** What the servers go by: one value, or several while they differ; none when they are not watched. */
+  readonly inForce: { readonly sizes: readonly number[]; readonly refillsMs: readonly number[] };
+  /** Since the servers were started. Absent: none is watched. */
+  readonly hits?: number;
+}
+
+export interface PushServerInfo {
+  readonly name: string;
+  readonly sinceMs: number;
+  readonly open: number;
+  readonly text: string;
+  readonly language: string;
+  readonly whilePcOnline: string;
+  readonly vendors: readonly {
+    readonly vendor: string;
+    readonly ios: boolean;
+    readonly android: boolean;
+    readonly waiting: number;
+    readonly counts: readonly { readonly result: string; readonly reason: string; readonly count: number }[];
+  }[];
+}
+
+export interface PushTested {
+  readonly clientType: number;
+  readonly token: string;
+  readonly updatedMs: number;
+  readonly vendor: string;
+  readonly result: string;
+  readonly reason: string;
+  readonly tookMs: number;
+}
+
+export interface FileServerInfo {
+  readonly name: string;
+  readonly driver: string;
+  readonly place: string;
+  readonly freeBytes?: number | undefined;
+  readonly userBytesMax: number;
+  readonly totalBytesMax: number;
+  readonly scanner: string;
+  readonly scanFailure: string;
+  readonly scanned: number;
+  readonly scanRefused: number;
+  readonly scanFailed: number;
+  readonly removal?:
+    | {
+        readonly dryRun: boolean;
+        readonly startedMs: number;
+        readonly endedMs?: number | undefined;
+        readonly removed: number;
+        readonly orphans: number;
+        readonly problem?: string | undefined;
+      }
+    | undefined;
+}
+
+export interface FilesInfo {
+  readonly blobs: number;
+  readonly bytes: number;
+  readonly uploads: number;
+  readonly countedBytes: number;
+  readonly kinds: readonly {
+    readonly kind: string;
+    readonly files: number;
+    readonly bytes: number;
+    readonly days?: number | undefined;
+  }[];
+  readonly expiredFiles: number;
+  readonly staleUploads: number;
+  readonly unreferencedBlobs: number;
+  readonly unreferencedBytes: number;
+  readonly removing: number;
+  readonly owners: readonly {
+    readonly userId: number;
+    readonly nick: string;
+    readonly files: number;
+    readonly bytes: number;
+  }[];
+  readonly servers: readonly FileServerInfo[];
 }
 
 /** How far an announcement has come. */

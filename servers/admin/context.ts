@@ -11,6 +11,8 @@ export interface AdminContext {
   readonly dbProxies: LinkGroup;
   readonly routes: LinkGroup;
   readonly logins: LinkGroup;
+  readonly fileServers: LinkGroup;
+  readonly pushServers: LinkGroup;
   readonly watch: Watch;
   readonly hopFinder: HopFinder;
   readonly announcer: Announcer;

@@ -17,9 +17,13 @@ const table = {
   announce: WORKERS,
   trace: ALL,
   'settings.change': ADMINS,
+  /** Send a push to somebody's phones to see whether it arrives. */
+  'push.test': ADMINS,
   'storage.look': ALL,
   /** Begin new keys, move buckets. */
   'storage.change': OWNER,
+  /** Remove what nobody refers to any more. */
+  'files.change': ADMINS,
   /** Keys and webhooks of other systems. */
   'integrations.look': CHECKERS,
   'integrations.change': ADMINS,

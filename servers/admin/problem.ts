@@ -33,6 +33,7 @@ const STATUS: Readonly<Partial<Record<ProblemCode, number>>> = {
   LAST_OWNER: 409,
   SEND_ID_REUSED: 409,
   TOO_LARGE: 413,
+  TOO_FAST: 429,
   LOCKED: 429,
   INTERNAL: 500,
   BUSY: 503,

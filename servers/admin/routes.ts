@@ -3,9 +3,12 @@ import { adminRoutes } from './handlers/admins.js';
 import { announcementRoutes } from './handlers/announcements.js';
 import { auditRoutes } from './handlers/audit.js';
 import { departmentRoutes } from './handlers/departments.js';
+import { fileRoutes } from './handlers/files.js';
 import { groupRoutes } from './handlers/groups.js';
 import { integrationRoutes } from './handlers/integrations.js';
+import { limitRoutes } from './handlers/limits.js';
 import { overviewRoutes } from './handlers/overview.js';
+import { pushRoutes } from './handlers/pushes.js';
 import { settingRoutes } from './handlers/settings.js';
 import { storageRoutes } from './handlers/storage.js';
 import { traceRoutes } from './handlers/trace.js';
@@ -23,7 +26,10 @@ export const routes: readonly Route[] = [
   ...groupRoutes,
   ...announcementRoutes,
   ...settingRoutes,
+  ...limitRoutes,
+  ...pushRoutes,
   ...storageRoutes,
+  ...fileRoutes,
   ...traceRoutes,
   ...integrationRoutes,
   ...auditRoutes,

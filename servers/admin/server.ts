@@ -38,6 +38,8 @@ export async function startAdminServer(
   const dbProxies = new LinkGroup({ ...common, role: 'db-proxy', addresses: settings.dbProxies });
   const routeLinks = new LinkGroup({ ...common, role: 'route', addresses: settings.routeServers });
   const logins = new LinkGroup({ ...common, role: 'login', addresses: settings.loginServers });
+  const fileServers = new LinkGroup({ ...common, role: 'file', addresses: settings.fileServers });
+  const pushServers = new LinkGroup({ ...common, role: 'push', addresses: settings.pushServers });
   const watch = new Watch(settings.watched);
   const sendHook = SendHook.of(settings);
   const sender = new Sender(dbProxies, routeLinks, sendHook, hops);
@@ -45,6 +47,8 @@ export async function startAdminServer(
     dbProxies,
     routes: routeLinks,
     logins,
+    fileServers,
+    pushServers,
     watch,
     hopFinder: new HopFinder(settings.watched, settings.clusterSecret, watch),
     announcer: new Announcer(dbProxies, sender, log),
@@ -56,7 +60,7 @@ export async function startAdminServer(
     watch.close();
     await ctx.announcer.close(drainMs);
     sendHook?.close();
-    for (const links of [dbProxies, routeLinks, logins]) links.close();
+    for (const links of [dbProxies, routeLinks, logins, fileServers, pushServers]) links.close();
   };
   const app = await openHttp(ctx, settings, routes);
   await app.listen({ port: settings.httpPort, host: settings.host }).catch(async (error: Error) => {

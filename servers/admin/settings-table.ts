@@ -1,4 +1,13 @@
 import { z } from 'zod';
+import { LIMIT_NAMES, LIMIT_PREFIX, limitSchema } from '../../common/live/named-limits.js';
+import {
+  LANGUAGES,
+  NIGHT,
+  QUIET_HOURS,
+  quietHoursSchema,
+  TEXTS,
+  WHILE_PC_ONLINE,
+} from '../../common/live/push-settings.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import { directory } from '../../common/pdu/commands.js';
 import type { DiscoveryItem } from './api.js';
@@ -32,6 +41,14 @@ export const settingsTable: Readonly<Record<string, KnownSetting>> = {
       .refine((it) => Object.keys(it).length <= ITEMS_MAX),
     default: {},
   },
+  // undefined: as each server is set up
+  'push.text': { is: z.enum(TEXTS), default: undefined },
+  'push.language': { is: z.enum(LANGUAGES), default: undefined },
+  'push.whilePcOnline': { is: z.enum(WHILE_PC_ONLINE), default: undefined },
+  [QUIET_HOURS]: { is: quietHoursSchema, default: NIGHT },
+  ...Object.fromEntries(
+    LIMIT_NAMES.map((name) => [`${LIMIT_PREFIX}${name}`, { is: limitSchema(name), default: undefined }]),
+  ),
 };
 
 /** Highest first, as clients show them. */

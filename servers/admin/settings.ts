@@ -21,6 +21,8 @@ export const adminSettings = {
   dbProxies: addresses('127.0.0.1:10600', 'db-proxies'),
   routeServers: addresses('127.0.0.1:8200', 'route servers'),
   loginServers: addresses('127.0.0.1:8100', 'login servers'),
+  fileServers: addresses('127.0.0.1:8601', 'file servers'),
+  pushServers: addresses('127.0.0.1:8500', 'push servers'),
   watched: addresses('', 'ops ports of the servers whose figures the overview shows'),
   askTimeoutMs: milliseconds(15_000, 'how long another server may take to answer'),
   asksMax: count(2_000, 'questions to other servers under way at most', 1),

@@ -46,6 +46,12 @@ export class Watch {
     return this.#names.get(place) ?? { name: place, role: '' };
   }
 
+  /** All figures, at most as old as what a page that watches gets. */
+  async samples(): Promise<readonly Sample[]> {
+    if (this.#before === undefined || Date.now() - this.#before.atMs > WATCHED_MS) await this.#look();
+    return this.#before?.samples ?? [];
+  }
+
   /** Hears of every look from now on. @returns how to stop it */
   subscribe(hear: (figures: Figures) => void): () => void {
     this.#watchers.add(hear);

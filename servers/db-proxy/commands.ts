@@ -29,6 +29,7 @@ import * as consoles from './handlers/console.js';
 import * as directories from './handlers/directory.js';
 import * as happened from './handlers/event.js';
 import * as files from './handlers/file.js';
+import { filesState } from './handlers/file-state.js';
 import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
 import * as messages from './handlers/message.js';
@@ -79,6 +80,8 @@ export const fromMsgServers = commandTable<DbProxyContext, Peer>([
   answer(file.hasOffline, files.hasOffline),
   answer(transfer.offer, files.offerFile),
   answer(transfer.drop, files.dropFile),
+
+  answer(directory.settings, directories.settings),
 ]);
 
 /** What file servers ask. The bytes of files never pass here, their keys do. */
@@ -96,6 +99,8 @@ export const fromFileServers = commandTable<DbProxyContext, Peer>([
   answer(transfer.mark, files.markTransfer),
   answer(transfer.end, files.endTransfer),
   answer(transfer.expire, files.expireTransfers),
+
+  answer(directory.settings, directories.settings),
 ]);
 
 /** Managing people, departments, groups and settings. */
@@ -122,6 +127,7 @@ const webhookKeeping: readonly Row<DbProxyContext, Peer>[] = [
   answer(webhooks.remove, hooks.remove),
   answer(webhooks.deadLetters, hooks.deadLetters),
   answer(webhooks.replay, hooks.replay),
+  answer(webhooks.drop, hooks.drop),
 ];
 
 /** Announcements, for those who take them in and send them. */
@@ -152,6 +158,7 @@ export const fromConsoles = commandTable<DbProxyContext, Peer>([
   answer(consoleView.beginEpoch, upkeeps.beginEpoch),
   answer(consoleView.moveBuckets, upkeeps.moveBuckets),
   answer(consoleView.trace, trace),
+  answer(consoleView.filesState, filesState),
   ...announcer,
 ]);
 
@@ -181,5 +188,6 @@ export const fromPushServers = commandTable<DbProxyContext, Peer>([
   answer(push.plan, pushing.plan),
   answer(push.settle, pushing.settle),
   answer(push.withdraw, pushing.withdraw),
+  answer(push.devices, pushing.devices),
   answer(directory.settings, directories.settings),
 ]);

@@ -37,10 +37,15 @@ export async function startDbProxy(
     unopenable: () => unopenable.inc(),
   };
   const watch: StorageWatch = {
-    decided: (by) => decided.inc({ by }),
+    decided: (by) => {
+      decided.inc({ by });
+      if (by === 'locked-name') storage.limits.hit('login.name');
+      if (by === 'locked-address') storage.limits.hit('login.address');
+    },
     redisCalled: (result) => redisCalls.inc({ result }),
   };
   const storage = await openStorage(settings, log, counters, watch, hops);
+  storage.limits.show(metrics);
   metrics.gauge('redis_nodes_down', 'Nodes of Redis that are set aside', () => storage.redis?.nodesDown ?? 0);
   metrics.gauge('append_waiting', 'Messages that wait for their commit', () => storage.append.waiting);
   const ctx: DbProxyContext = {

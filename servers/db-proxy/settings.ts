@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isTimeZone } from '../../common/live/push-settings.js';
 import { redisUrl } from '../../common/redis.js';
 import {
   commonSettings,
@@ -10,7 +11,6 @@ import {
   secret,
   text,
 } from '../../common/settings.js';
-import { isTimeZone } from './storage/quiet-hours.js';
 
 export const dbProxySettings = {
   ...commonSettings,
@@ -35,6 +35,12 @@ export const dbProxySettings = {
   storeTimeoutMs: milliseconds(8_000, 'how long a message may wait for PostgreSQL'),
   redis: redisUrl('Redis that the db-proxies share to be quicker; may be flushed or gone at any time'),
   redisTimeoutMs: milliseconds(100, 'how long an answer of Redis is waited for'),
+  nameFailuresMax: count(
+    10,
+    'failed log-ins of a name within half an hour; a further one locks it until they are over',
+    1,
+    1_000,
+  ),
   addressFailuresMax: count(
     100,
     'failed log-ins from one address within ten minutes, over all names; a further one has the address refused until they are over. Loopback never is; 0 for any number, as when all clients come through one proxy',

@@ -24,6 +24,7 @@ export class Scanner {
   readonly #options: ScanOptions;
   readonly #log: Logger;
   readonly #icap: IcapScanner | undefined;
+  readonly #counted = { scanned: 0, scanRefused: 0, scanFailed: 0 };
 
   constructor(options: ScanOptions, log: Logger) {
     this.#options = options;
@@ -32,17 +33,27 @@ export class Scanner {
   }
 
   get wanted(): boolean {
-    return this.#options.command !== '' || this.#options.url !== '';
+    return this.kind !== 'none';
+  }
+  get kind(): 'command' | 'url' | 'none' {
+    return this.#options.command !== '' ? 'command' : this.#options.url !== '' ? 'url' : 'none';
+  }
+  /** Files that it was asked about, since this server was started. */
+  get counted(): Readonly<Record<'scanned' | 'scanRefused' | 'scanFailed', number>> {
+    return this.#counted;
   }
 
   /** @throws ImError FILE_REFUSED */
   async check(id: string, content: Readable): Promise<void> {
     const { timeoutMs, onFailure } = this.#options;
+    this.#counted.scanned++;
     try {
       const verdict = await this.#look(id, content, AbortSignal.timeout(timeoutMs));
+      if (verdict === 'refused') this.#counted.scanRefused++;
       if (verdict === 'refused') throw new ImError('FILE_REFUSED', `${id}: the scanner says no`);
     } catch (error) {
       if (error instanceof ImError && error.code !== 'STORE_UNAVAILABLE') throw error;
+      this.#counted.scanFailed++;
       this.#log.error({ upload: id, error, onFailure }, 'a file could not be scanned');
       if (onFailure === 'refuse') throw new ImError('FILE_REFUSED', `${id}: it could not be scanned`, { cause: error });
     } finally {

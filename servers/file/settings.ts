@@ -50,6 +50,8 @@ export const fileSettings = {
   mediaTypes: text('', 'types of files that may be uploaded, as in "image/*, application/pdf"; empty: all'),
   userBytesMax: bytes(0, 'bytes that the files of one user may have; 0: any number', 0),
   totalBytesMax: bytes(0, 'bytes that all files may have; 0: any number', 0),
+  uploadsPerMinute: count(600, 'uploads of one user, or address, per minute; further ones are refused', 1),
+  downloadsPerMinute: count(12_000, 'files fetched by one address per minute; further ones are refused', 1),
   uploadAgeMs: milliseconds(24 * 3_600_000, 'an upload that nobody went on with for so long is given up'),
   sweepMs: milliseconds(600_000, 'how often what nobody refers to any more is removed'),
   graceMs: milliseconds(3_600_000, 'how long a file without a name stays for those who are just reading it', 0),

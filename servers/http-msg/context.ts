@@ -1,8 +1,10 @@
 import type { Announcer } from '../../common/chat/announcer.js';
 import type { Sender } from '../../common/chat/sender.js';
 import type { Clock } from '../../common/clock.js';
+import type { Limits } from '../../common/live/limits.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
+import type { Calls } from './api/calls.js';
 import type { Keys } from './api/keys.js';
 import type { Tail } from './events/tail.js';
 import type { Routes } from './routes.js';
@@ -16,6 +18,8 @@ export interface HttpMsgContext {
   readonly tail: Tail;
   readonly sender: Sender;
   readonly announcer: Announcer;
+  readonly limits: Limits<'http-msg'>;
+  readonly calls: Calls;
   readonly settings: HttpMsgSettings;
   readonly clock: Clock;
   readonly log: Logger;

@@ -88,6 +88,7 @@ async function answered<Body extends { app_key: string }>(
     const refusal = await refused(ctx, appKey, request.ip);
     if (refusal !== undefined) return { name: refusal };
     const name = partsOf(appKey)?.id ?? 'unkeyed';
+    if (ctx.calls.count(name).refused !== undefined) return { name: 'server' };
     return { name: 'ok', ...(await work(ctx, parsed.data, { kind: 'api-key', name, address: request.ip })) };
   } catch (error) {
     if (error instanceof Problem) return { name: 'unknownKey' };

@@ -3,11 +3,14 @@ import { Announcer } from '../../common/chat/announcer.js';
 import { SendHook } from '../../common/chat/send-hook.js';
 import { Sender } from '../../common/chat/sender.js';
 import { wallClock } from '../../common/clock.js';
+import { Limits } from '../../common/live/limits.js';
 import { listenHttp } from '../../common/net/http.js';
 import { LinkGroup } from '../../common/net/link-group.js';
+import { directory } from '../../common/pdu/commands.js';
 import { commandTable } from '../../common/server/command-table.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { openApp } from './api/app.js';
+import { Calls } from './api/calls.js';
 import { Keys } from './api/keys.js';
 import type { HttpMsgContext } from './context.js';
 import { WebhookDeliveries } from './events/deliveries.js';
@@ -37,6 +40,13 @@ export async function startHttpMsgServer(
   };
   const dbProxies = new LinkGroup({ ...links, role: 'db-proxy', addresses: settings.dbProxies });
   const routeLinks = new LinkGroup({ ...links, role: 'route', addresses: settings.routeServers });
+  const limits = new Limits<'http-msg'>({
+    'api.calls': settings.requestsPerMinute,
+    'api.unknown-keys': settings.unknownKeysPerMinute,
+    'webhook.calls': settings.webhookCallsPerMinute,
+  });
+  limits.show(metrics);
+  limits.follow(async (prefix) => (await dbProxies.ask(directory.settings, { prefix })).settingList, log);
   const tail = new Tail(dbProxies, settings.eventsKeptHours, log);
   const sent = metrics.counter('webhook_deliveries_total', 'Deliveries to webhooks by how they ended', ['result']);
   const counters = {
@@ -44,13 +54,15 @@ export async function startHttpMsgServer(
     failed: () => sent.inc({ result: 'failed' }),
     givenUp: () => sent.inc({ result: 'given-up' }),
   };
-  const deliveries = new WebhookDeliveries(dbProxies, tail, settings, counters, hops, log);
+  const deliveries = new WebhookDeliveries(dbProxies, tail, limits, settings, counters, hops, log);
   const sendHook = SendHook.of(settings);
   const sender = new Sender(dbProxies, routeLinks, sendHook, hops);
   const ctx: HttpMsgContext = {
     dbProxies,
     routes: new Routes(routeLinks),
-    keys: new Keys(dbProxies),
+    keys: new Keys(dbProxies, limits),
+    limits,
+    calls: new Calls(limits),
     tail,
     sender,
     announcer: new Announcer(dbProxies, sender, log),
@@ -65,6 +77,7 @@ export async function startHttpMsgServer(
   const close = async (drainMs: number) => {
     tail.close();
     await Promise.all([deliveries.close(drainMs), ctx.announcer.close(drainMs), app.close()]);
+    limits.close();
     sendHook?.close();
     for (const each of [routeLinks, dbProxies]) each.close();
   };

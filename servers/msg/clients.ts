@@ -50,9 +50,12 @@ export class Clients implements SessionOwner {
         settings,
         certificate,
         beginMs: settings.loginTimeoutMs,
-        full: (beginning) => beginning + clients.#connected.size >= settings.connectionsMax,
+        full: (beginning) => beginning + clients.#connected.size >= ctx.limits.size('connections.msg'),
         accept: (transport, sinceMs, kind) => clients.#accept(transport, sinceMs, kind),
-        refused: (why) => ctx.counters.closed.inc({ why }),
+        refused(why) {
+          ctx.counters.closed.inc({ why });
+          if (why === 'full') ctx.limits.hit('connections.msg');
+        },
       });
     } catch (error) {
       clearInterval(clients.#sweeper);
@@ -87,6 +90,7 @@ export class Clients implements SessionOwner {
   frame(session: Session, frame: Frame): void {
     const { counters } = this.#ctx;
     counters.framesIn.inc();
+    this.#hold(session);
     if (frame.command === other.heartbeat.id) return session.send(frame.bytes);
     const row = fromClients.get(frame.command);
     const why = dropReason(session, frame, row !== undefined);
@@ -105,6 +109,7 @@ export class Clients implements SessionOwner {
     this.#connected.delete(session);
     this.#strangers.delete(session);
     this.#ctx.counters.closed.inc({ why: reason });
+    if (reason === 'slow') this.#ctx.limits.hit('queue.client');
     if (reason === 'length-too-small' || reason === 'length-too-large') {
       this.#ctx.log.warn({ reason, address: session.connection.address, userId: session.userId }, 'client closed');
     }
@@ -117,7 +122,8 @@ export class Clients implements SessionOwner {
 
   #accept(transport: Transport, sinceMs: number, kind: TransportKind): void {
     this.#ctx.counters.opened.inc({ transport: kind });
-    const { sendQueueMax, strangersMax } = this.#settings;
+    const { strangersMax } = this.#settings;
+    const sendQueueMax = this.#ctx.limits.size('queue.client');
     const limits = { sendQueueMax, frameSizeMax: STRANGER_FRAME_SIZE_MAX };
     const session = new Session(new Connection(transport, limits), this, sinceMs);
     this.#connected.add(session);
@@ -130,21 +136,54 @@ export class Clients implements SessionOwner {
   /** It begins to log in: no stranger any more. */
   #greeted(session: Session): void {
     this.#strangers.delete(session);
-    session.connection.allow({ ...clientConnectionLimits, sendQueueMax: this.#settings.sendQueueMax });
+    session.connection.allow({ ...clientConnectionLimits, sendQueueMax: this.#ctx.limits.size('queue.client') });
   }
 
   /** A client with too many requests under way is not read from: its next ones wait on its own side. */
   #follow(session: Session, asked: Asked, done: Promise<void>): void {
     session.openAsks++;
-    if (session.openAsks === this.#settings.clientAsksMax) session.connection.pauseReading();
+    if (session.openAsks === this.#openMax) {
+      this.#ctx.limits.hit('requests.open');
+      this.#pause(session);
+    }
     const answered = () => {
       session.openAsks--;
-      if (session.openAsks === this.#settings.clientAsksMax - 1) session.connection.resumeReading();
+      if (session.paused) this.#release(session);
     };
     done.then(answered, (error: unknown) => {
       this.#failed(session, asked, error);
       answered();
     });
+  }
+
+  get #openMax(): number {
+    return this.#ctx.limits.size('requests.open');
+  }
+
+  /** A client that sends frames faster than it may is not read from until its turn has come. */
+  #hold(session: Session): void {
+    const { limits } = this.#ctx;
+    const waitMs = session.frames.owe(limits.rate('frames.connection'), performance.now());
+    if (waitMs <= 0 || session.tooFast) return;
+    limits.hit('frames.connection');
+    session.tooFast = true;
+    this.#pause(session);
+    setTimeout(() => {
+      session.tooFast = false;
+      this.#release(session);
+    }, waitMs);
+  }
+
+  #pause(session: Session): void {
+    session.paused = true;
+    session.connection.pauseReading();
+  }
+
+  /** Reads on, unless there is another reason not to. */
+  #release(session: Session): void {
+    if (session.tooFast || session.openAsks >= this.#openMax) return;
+    session.paused = false;
+    session.connection.resumeReading();
   }
 
   /** Stock TeamTalk stays silent; a client that may hear why does, though not what only our logs should say. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { HISTORY_PAGE_MAX } from '../../common/limits.js';
 import type { Link } from '../../common/net/link.js';
 import { type Ask, type Command, decodeBody, encodeFrame } from '../../common/pdu/command.js';
 import { buddy, cluster, directory, file, group, login, message, switchService } from '../../common/pdu/commands.js';
@@ -13,6 +14,7 @@ import * as files from './handlers/file.js';
 import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
 import * as messages from './handlers/message.js';
+import { turnOf } from './pace.js';
 import { inParts } from './parts.js';
 import type { Session } from './session.js';
 
@@ -50,12 +52,14 @@ function here<In, Out, ReplyIn, ReplyOut>(
 /**
  * Answered by db-proxy: the request goes there with the session's own user id in it, whatever the client wrote, and
  * the answer's bytes come back to the client as they are. `asking` may complete the request, `answered` hears of the
- * answer, `parts` may replace it by several frames, `needs` is what the session must have been granted.
+ * answer, `parts` may replace it by several frames, `needs` is what the session must have been granted, `limit` has it wait
+ * for its turn.
  */
 function proxied<In extends { userId: number }, Out extends In, ReplyIn, ReplyOut>(
   ask: Ask<In, Out, ReplyIn, ReplyOut>,
   options: {
     needs?: Capability;
+    limit?: (ctx: MsgContext, session: Session, asked: Out) => Promise<void> | undefined;
     asking?: (session: Session, asked: Out) => void;
     answered?: (ctx: MsgContext, session: Session, reply: Frame, asked: Out) => Promise<void> | void;
     parts?: (session: Session, reply: Frame) => Buffer[] | undefined;
@@ -63,6 +67,8 @@ function proxied<In extends { userId: number }, Out extends In, ReplyIn, ReplyOu
 ): ClientRow {
   return client(ask, async (ctx, asked, session, seq) => {
     if (options.needs !== undefined && !session.may(options.needs)) return;
+    const turn = options.limit?.(ctx, session, asked);
+    if (turn !== undefined) await turn;
     asked.userId = session.userId;
     options.asking?.(session, asked);
     const reply = await ctx.dbProxies.askBytes(ask, ask.codec.encode(asked).finish(), session.userId);
@@ -85,6 +91,15 @@ function withClientType(session: Session, asked: { clientType?: IM.BaseDefine.Cl
   asked.clientType = session.clientType;
 }
 
+function directoryCall(ctx: MsgContext, session: Session): Promise<void> | undefined {
+  return turnOf(ctx, session, 'directory.calls');
+}
+
+/** As many as it may get. */
+function historyRows(ctx: MsgContext, session: Session, asked: number): Promise<void> | undefined {
+  return turnOf(ctx, session, 'history.rows', Math.min(asked, HISTORY_PAGE_MAX));
+}
+
 const { UserInfo, DepartInfo, UnreadInfo, GroupInfo } = IM.BaseDefine;
 const removeSession = proxied(buddy.removeSession, { answered: buddies.sessionRemoved });
 
@@ -98,9 +113,17 @@ export const fromClients: ReadonlyMap<number, ClientRow> = tableOf([
   proxied(login.devices, { needs: 'token1', asking: logins.asksForDevices }),
   proxied(login.removeDevice, { needs: 'token1' }),
 
-  proxied(buddy.allUsers, { asking: withClientType, parts: inParts(buddy.allUsers.reply, 'userList', UserInfo) }),
-  proxied(buddy.usersInfo, { parts: inParts(buddy.usersInfo.reply, 'userInfoList', UserInfo) }),
+  proxied(buddy.allUsers, {
+    limit: directoryCall,
+    asking: withClientType,
+    parts: inParts(buddy.allUsers.reply, 'userList', UserInfo),
+  }),
+  proxied(buddy.usersInfo, {
+    limit: directoryCall,
+    parts: inParts(buddy.usersInfo.reply, 'userInfoList', UserInfo),
+  }),
   proxied(buddy.departments, {
+    limit: directoryCall,
     asking: withClientType,
     parts: inParts(buddy.departments.reply, 'deptList', DepartInfo),
   }),
@@ -117,13 +140,13 @@ export const fromClients: ReadonlyMap<number, ClientRow> = tableOf([
   client(message.readAck, messages.read),
   here(message.time, messages.time),
   proxied(message.unreadCount, { parts: inParts(message.unreadCount.reply, 'unreadinfoList', UnreadInfo) }),
-  proxied(message.list),
+  proxied(message.list, { limit: (ctx, session, { msgCnt }) => historyRows(ctx, session, msgCnt) }),
   proxied(message.latestId),
-  proxied(message.byId),
+  proxied(message.byId, { limit: (ctx, session, { msgIdList }) => historyRows(ctx, session, msgIdList.length) }),
   proxied(message.sync, { needs: 'sync1' }),
 
-  proxied(group.normalList),
-  proxied(group.info, { parts: inParts(group.info.reply, 'groupInfoList', GroupInfo) }),
+  proxied(group.normalList, { limit: directoryCall }),
+  proxied(group.info, { limit: directoryCall, parts: inParts(group.info.reply, 'groupInfoList', GroupInfo) }),
   proxied(group.create, { answered: groups.created }),
   proxied(group.changeMember, { answered: groups.changed }),
   proxied(group.shield),

@@ -2,12 +2,15 @@ import type { SendHook } from '../../common/chat/send-hook.js';
 import type { Clock } from '../../common/clock.js';
 import type { FileTokens } from '../../common/file-token.js';
 import type { Hops } from '../../common/hops.js';
+import type { Buckets } from '../../common/live/bucket.js';
+import type { Limits } from '../../common/live/limits.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import type { Broadcasts } from './broadcasts.js';
 import type { MsgCounters } from './counters.js';
 import type { Deliveries } from './deliveries.js';
 import type { DirectoryNews } from './directory-news.js';
+import type { Pace } from './pace.js';
 import type { Reconcile } from './reconcile.js';
 import type { Routes } from './routes.js';
 import type { SessionAddresses } from './session-addresses.js';
@@ -35,7 +38,9 @@ export interface MsgContext {
   readonly directoryNews: DirectoryNews;
   readonly sessionAddresses: SessionAddresses;
   readonly clock: Clock;
-  readonly sendsPerSecond: number;
+  readonly limits: Limits<'msg'>;
+  /** Of groups, with what was sent to them here. */
+  readonly groupPaces: Buckets<number, Pace>;
   readonly fileStore: FileStore;
   /** Asked before a message is stored, where there is one. */
   readonly sendHook: SendHook | undefined;

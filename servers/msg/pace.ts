@@ -1,22 +1,17 @@
+import { Bucket, type Rate } from '../../common/live/bucket.js';
+import type { MsgContext } from './context.js';
+import type { Session } from './session.js';
+
 /**
- * Holds a client that sends too fast to its rate: what is too early waits for its turn, in order, and nothing is
- * dropped. A burst of one second's worth passes at once.
+ * Holds somebody who is too fast to his rate: what is too early waits for its turn, in order, and nothing is dropped.
+ * What a full bucket holds passes at once.
  */
-export class Pace {
-  readonly #intervalMs: number;
-  readonly #burstMs = 1_000;
-  /** When the next one would be due at the exact rate. */
-  #dueMs = 0;
+export class Pace extends Bucket {
   #last: Promise<void> | undefined;
 
-  constructor(perSecond: number) {
-    this.#intervalMs = 1_000 / perSecond;
-  }
-
   /** @returns undefined: go on at once; else a promise for one's turn. */
-  turn(nowMs: number): Promise<void> | undefined {
-    this.#dueMs = Math.max(this.#dueMs, nowMs) + this.#intervalMs;
-    const waitMs = this.#dueMs - this.#burstMs - nowMs;
+  turn(rate: Rate, nowMs: number, count = 1): Promise<void> | undefined {
+    const waitMs = this.owe(rate, nowMs, count);
     if (waitMs <= 0 && this.#last === undefined) return undefined;
     const before = this.#last ?? Promise.resolve();
     const mine = before.then(() => until(nowMs + waitMs));
@@ -26,6 +21,18 @@ export class Pace {
     });
     return mine;
   }
+}
+
+/** Undefined: this session may do it at once; else a promise for its turn. */
+export function turnOf(
+  { limits }: MsgContext,
+  session: Session,
+  name: 'sends.user' | 'history.rows' | 'directory.calls',
+  count = 1,
+): Promise<void> | undefined {
+  const turn = session.paceOf(name).turn(limits.rate(name), performance.now(), count);
+  if (turn !== undefined) limits.hit(name);
+  return turn;
 }
 
 function until(ms: number): Promise<void> | undefined {

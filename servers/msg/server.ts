@@ -2,9 +2,11 @@ import { hostname } from 'node:os';
 import { SendHook } from '../../common/chat/send-hook.js';
 import { wallClock } from '../../common/clock.js';
 import { FileTokens } from '../../common/file-token.js';
+import { Buckets } from '../../common/live/bucket.js';
+import { Limits } from '../../common/live/limits.js';
 import { openCertificate } from '../../common/net/certificate.js';
 import { LinkGroup } from '../../common/net/link-group.js';
-import { cluster } from '../../common/pdu/commands.js';
+import { cluster, directory } from '../../common/pdu/commands.js';
 import { IM } from '../../common/pdu/pb.js';
 import { commandTable } from '../../common/server/command-table.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
@@ -15,6 +17,7 @@ import type { MsgContext } from './context.js';
 import { msgCounters } from './counters.js';
 import { Deliveries } from './deliveries.js';
 import { DirectoryNews } from './directory-news.js';
+import { Pace } from './pace.js';
 import { Reconcile } from './reconcile.js';
 import { Routes } from './routes.js';
 import { SessionAddresses } from './session-addresses.js';
@@ -41,11 +44,14 @@ export async function startMsgServer(
   const common = { self, secret: settings.clusterSecret, log, askTimeoutMs: settings.askTimeoutMs };
   const sessions = new Sessions();
   const counters = msgCounters(metrics);
+  const limits = limitsOf(settings);
+  limits.show(metrics);
   // The links need the context for what they hear, and the context needs the links.
   const ctx = {
     name,
     clock: wallClock,
-    sendsPerSecond: settings.sendsPerSecond,
+    limits,
+    groupPaces: new Buckets(() => new Pace()),
     fileStore: {
       url: settings.storeUrl,
       tokens: new FileTokens(settings.clusterSecret),
@@ -93,6 +99,7 @@ export async function startMsgServer(
     opened: (link) => ctx.sessionAddresses.announce(link),
   });
   ctx.dbProxies = dbProxies;
+  limits.follow(async (prefix) => (await dbProxies.ask(directory.settings, { prefix })).settingList, log);
   ctx.fileServers = fileServers;
   ctx.sessionAddresses = new SessionAddresses(fileServers);
   ctx.deliveries = new Deliveries();
@@ -100,6 +107,7 @@ export async function startMsgServer(
   ctx.routes = new Routes(routeLinks, sessions, name, (sinceMs) => ctx.reconcile.everywhereSince(sinceMs));
   const clients = await Clients.open(ctx, settings, certificate).catch((error: unknown) => {
     certificate?.close();
+    limits.close();
     ctx.routes.close();
     for (const links of [dbProxies, routeLinks, fileServers]) links.close();
     throw error;
@@ -109,7 +117,7 @@ export async function startMsgServer(
     ip1: settings.advertisedIp1,
     ip2: settings.advertisedIp2 === '' ? settings.advertisedIp1 : settings.advertisedIp2,
     port: clients.port,
-    maxConnCnt: settings.connectionsMax,
+    maxConnCnt: limits.size('connections.msg'),
     curConnCnt: sessions.count,
     draining,
     hostName: hostname(),
@@ -150,6 +158,7 @@ export async function startMsgServer(
       while (clients.openAsks > 0 && performance.now() < deadline)
         await new Promise((resolve) => setTimeout(resolve, 20));
       clearInterval(teller);
+      limits.close();
       ctx.reconcile.close();
       ctx.routes.close();
       ctx.directoryNews.close();
@@ -160,6 +169,19 @@ export async function startMsgServer(
       for (const links of [loginLinks, routeLinks, fileServers, dbProxies]) links.close();
     },
   };
+}
+
+function limitsOf(settings: MsgSettings): Limits<'msg'> {
+  return new Limits<'msg'>({
+    'frames.connection': settings.framesPerSecond,
+    'sends.user': settings.sendsPerSecond,
+    'sends.group': settings.groupSendsPerSecond,
+    'history.rows': settings.historyRowsPerMinute,
+    'directory.calls': settings.directoryCallsPerMinute,
+    'requests.open': settings.clientAsksMax,
+    'connections.msg': settings.connectionsMax,
+    'queue.client': settings.sendQueueMax,
+  });
 }
 
 /** How often the login servers hear how full we are, when that has changed. */

@@ -1,10 +1,11 @@
+import { Bucket } from '../../common/live/bucket.js';
 import type { CloseReason, Connection, ConnectionOwner } from '../../common/net/connection.js';
 import { encodeFrame } from '../../common/pdu/command.js';
 import { login } from '../../common/pdu/commands.js';
 import type { Frame } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
 import type { Capability } from './capabilities.js';
-import type { Pace } from './pace.js';
+import { Pace } from './pace.js';
 import type { RecentSends } from './recent-sends.js';
 
 const { DeviceClass } = IM.Cluster;
@@ -61,7 +62,12 @@ export class Session implements ConnectionOwner {
   leftMeanwhile: Set<number> | undefined = new Set();
   /** The last messages sent, to know a resend by; made when the first one is sent. */
   recentSends: RecentSends | undefined;
-  pace: Pace | undefined;
+  #paces: Map<string, Pace> | undefined;
+  /** Frames that it sends. */
+  readonly frames = new Bucket();
+  /** It is not read from: it sends frames faster than it may, or has too many requests under way. */
+  paused = false;
+  tooFast = false;
   /** The last request about stored files, which the next one waits for. */
   fileWork: Promise<unknown> = Promise.resolve();
   /** Resolves when all messages before have been checked; see SendHook. */
@@ -98,6 +104,17 @@ export class Session implements ConnectionOwner {
   }
   get deviceClass(): IM.Cluster.DeviceClass {
     return classOf(this.clientType);
+  }
+
+  /** How fast it is in something that has a limit by this name. */
+  paceOf(limit: string): Pace {
+    this.#paces ??= new Map();
+    let pace = this.#paces.get(limit);
+    if (pace === undefined) {
+      pace = new Pace();
+      this.#paces.set(limit, pace);
+    }
+    return pace;
   }
 
   verify(): void {

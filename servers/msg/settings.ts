@@ -39,7 +39,11 @@ export const msgSettings = {
   askTimeoutMs: milliseconds(10_000, 'how long another server may take to answer'),
   asksMax: count(50_000, 'questions to db-proxies under way at most; further requests of clients are dropped', 1),
   clientAsksMax: count(64, 'requests of one client under way at most; it is not read from until there are fewer', 1),
+  framesPerSecond: count(10_000, 'frames of one client per second; a faster one is not read from for a while', 50),
   sendsPerSecond: count(500, 'messages of one client per second; faster ones wait for their turn', 1),
+  groupSendsPerSecond: count(5_000, 'messages to one group per second, here; faster ones wait for their turn', 1),
+  historyRowsPerMinute: count(100_000, 'messages of histories that one client reads per minute; then it waits', 200),
+  directoryCallsPerMinute: count(1_200, 'questions of one client for people and groups per minute; then it waits', 10),
   sendQueueMax: bytes(4 * 1024 * 1024, 'what may wait to be read by one client; a slower one is closed'),
   ...sendHookSettings,
 } satisfies Definitions;

@@ -1,5 +1,5 @@
+import type { LANGUAGES, TEXTS, WHILE_PC_ONLINE } from '../../common/live/push-settings.js';
 import type { IM } from '../../common/pdu/pb.js';
-import type { LANGUAGES, TEXTS, WHILE_PC_ONLINE } from './settings.js';
 
 /** What the administration may change while the server runs. */
 export interface Manner {

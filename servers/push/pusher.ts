@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { ImError } from '../../common/errors.js';
 import type { Hops } from '../../common/hops.js';
+import { Bucket, Buckets } from '../../common/live/bucket.js';
+import type { Limits } from '../../common/live/limits.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import { outbox, push } from '../../common/pdu/commands.js';
@@ -47,6 +49,9 @@ export class Pusher {
   readonly #routes: LinkGroup;
   readonly #vendors: Vendors;
   readonly #manners: Manners;
+  readonly #limits: Limits<'push'>;
+  /** What each phone may still get now. */
+  readonly #paces = new Buckets<string>(() => new Bucket());
   readonly #settings: PushSettings;
   readonly #counters: PushCounters;
   readonly #hops: Hops;
@@ -67,7 +72,7 @@ export class Pusher {
   constructor(
     links: { dbProxies: LinkGroup; routes: LinkGroup },
     vendors: Vendors,
-    manners: Manners,
+    { manners, limits }: { manners: Manners; limits: Limits<'push'> },
     settings: PushSettings,
     counters: PushCounters,
     hops: Hops,
@@ -77,6 +82,7 @@ export class Pusher {
     this.#routes = links.routes;
     this.#vendors = vendors;
     this.#manners = manners;
+    this.#limits = limits;
     this.#settings = settings;
     this.#counters = counters;
     this.#hops = hops;
@@ -237,14 +243,25 @@ export class Pusher {
     const collapseId = collapseIdOf(target);
     const id = uuidOf(`${token} ${kind} ${collapseId} ${about?.msgId ?? createTimeMs}`);
     const expiresMs = createTimeMs + this.#settings.expiryMs;
-    const outcome = await this.#vendors.send(vendor, {
-      ...{ id, token, kind, ...notice, badge: target.badge, collapseId, about, expiresMs },
-    });
+    const outcome =
+      this.#tooMany(target.token, kind) ??
+      (await this.#vendors.send(vendor, {
+        ...{ id, token, kind, ...notice, badge: target.badge, collapseId, about, expiresMs },
+      }));
     const reason = 'reason' in outcome ? outcome.reason : '';
     this.#counters.settled(vendor, kind, outcome.result, reason);
     if (outcome.result === 'refused' && vendor !== 'none')
       this.#log.warn({ vendor, reason, push: id }, 'a push was refused');
     return { target, vendor, outcome };
+  }
+
+  /** A phone that has had as many as it may gets the rest later. What takes something back always goes. */
+  #tooMany(token: string, kind: Push['kind']): Outcome | undefined {
+    const nowMs = performance.now();
+    const waitMs = this.#paces.of(token).take(this.#limits.rate('push.device'), nowMs);
+    if (waitMs <= 0 || kind === 'withdraw') return undefined;
+    this.#limits.hit('push.device');
+    return { result: 'later', reason: 'too many for one phone', afterMs: waitMs };
   }
 
   /** Who was told is told no more. @returns the pauses that vendors wish for before the others are told, ms */

@@ -1,11 +1,18 @@
+import { Limits } from '../../common/live/limits.js';
 import { LinkGroup } from '../../common/net/link-group.js';
-import { push } from '../../common/pdu/commands.js';
-import { commandTable, hear } from '../../common/server/command-table.js';
+import { type Peer, Peers } from '../../common/net/peers.js';
+import { directory, push } from '../../common/pdu/commands.js';
+import { answer, commandTable, hear } from '../../common/server/command-table.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { Manners } from './manners.js';
 import { Pusher } from './pusher.js';
 import type { PushSettings } from './settings.js';
-import { Vendors } from './vendors.js';
+import { Tally } from './state.js';
+import { testPush } from './test-push.js';
+import { type VendorName, Vendors } from './vendors.js';
+
+/** Words of vendors, in figures. */
+const REASON_LENGTH_MAX = 40;
 
 /**
  * The push server: tells phones whose app is not connected. It keeps nothing, so any number of them stand side by side
@@ -14,6 +21,7 @@ import { Vendors } from './vendors.js';
  *   pusher.ts     from the outbox to the vendors, and what became of it
  *   notice.ts     what a phone shows; manners.ts how much of it
  *   vendors.ts    which vendor reaches a phone; providers/ one file a vendor
+ *   test-push.ts  what the console sends to see whether it arrives
  */
 export async function startPushServer(
   settings: PushSettings,
@@ -52,24 +60,59 @@ export async function startPushServer(
     'vendor',
     'reason',
   ]);
+  const tally = new Tally();
   const counters = {
-    settled(vendor: string, kind: string, result: string, reason: string) {
+    settled(vendor: VendorName, kind: string, result: string, reason: string) {
       settled.inc({ vendor, kind, result });
-      if (result !== 'sent' && reason !== '') failures.inc({ vendor, reason: reason.slice(0, 40) });
+      tally.add(vendor, result, reason.slice(0, REASON_LENGTH_MAX));
+      if (result !== 'sent' && reason !== '') failures.inc({ vendor, reason: reason.slice(0, REASON_LENGTH_MAX) });
     },
   };
   const { text, language, whilePcOnline } = settings;
   const manners = new Manners(dbProxies, { text, language, whilePcOnline }, log);
-  own.pusher = new Pusher({ dbProxies, routes }, vendors, manners, settings, counters, hops, log);
+  const limits = new Limits<'push'>({ 'push.device': settings.pushesPerDevicePerMinute });
+  limits.show(metrics);
+  limits.follow(async (prefix) => (await dbProxies.ask(directory.settings, { prefix })).settingList, log);
+  own.pusher = new Pusher({ dbProxies, routes }, vendors, { manners, limits }, settings, counters, hops, log);
   metrics.gauge('pushes_open', 'Messages whose pushes are under way', () => own.pusher.open);
+  const closeAll = () => {
+    manners.close();
+    limits.close();
+    vendors.close();
+    for (const each of [routes, dbProxies]) each.close();
+  };
+  const peers = await Peers.open<typeof own>({
+    self: { role: 'push', name },
+    port: settings.port,
+    host: settings.host,
+    secret: settings.clusterSecret,
+    log,
+    ctx: own,
+    tables: {
+      admin: commandTable<typeof own, Peer>([
+        answer(push.state, ({ pusher }) => ({
+          name,
+          sinceMs: tally.sinceMs,
+          open: pusher.open,
+          ...manners.now,
+          vendorList: vendors.all.map((each) => ({ ...each, countList: tally.of(each.vendor) })),
+        })),
+        answer(push.test, (_own, asked) => testPush(dbProxies, vendors, asked)),
+      ]),
+    },
+  }).catch(async (error: unknown) => {
+    await own.pusher.close(0);
+    closeAll();
+    throw error;
+  });
   return {
-    ports: {},
+    ports: { servers: peers.port },
     notReady: () => (dbProxies.open ? (routes.open ? undefined : 'no route server') : 'no db-proxy'),
     async close(drainMs) {
-      manners.close();
+      peers.drain();
       await own.pusher.close(drainMs);
-      vendors.close();
-      for (const each of [routes, dbProxies]) each.close();
+      peers.close();
+      closeAll();
     },
   };
 }

@@ -1,3 +1,4 @@
+import { LANGUAGES, TEXTS, WHILE_PC_ONLINE } from '../../common/live/push-settings.js';
 import { networks } from '../../common/net/outgoing.js';
 import {
   addresses,
@@ -7,28 +8,24 @@ import {
   type Definitions,
   flag,
   milliseconds,
+  port,
   type SettingsOf,
   secret,
   text,
 } from '../../common/settings.js';
 
-/** How much of a message a push shows. */
-export const TEXTS = ['full', 'sender', 'none'] as const;
-/** In which words. */
-export const LANGUAGES = ['zh', 'en'] as const;
-/** What a phone gets while its user's PC client is here. */
-export const WHILE_PC_ONLINE = ['badge', 'ring', 'nothing'] as const;
-
 export const pushSettings = {
   ...commonSettings,
   routeServers: addresses('127.0.0.1:8200', 'route servers'),
   dbProxies: addresses('127.0.0.1:10600', 'db-proxies'),
+  port: port(8500, 'where consoles connect'),
   askTimeoutMs: milliseconds(10_000, 'how long another server may take to answer'),
 
   text: choice(TEXTS, 'full', 'what a push shows: the message, who sent it, or only that there is one'),
   language: choice(LANGUAGES, 'zh', 'language of what is not in the message'),
   whilePcOnline: choice(WHILE_PC_ONLINE, 'badge', "what a phone gets while its user's PC client is here"),
   expiryMs: milliseconds(3_600_000, 'how long a push is tried, and kept by the vendor for a phone that is off', 1_000),
+  pushesPerDevicePerMinute: count(600, 'pushes to one phone per minute; further ones are sent later', 1),
   atOnce: count(100, 'pushes on their way to one vendor at once', 1, 10_000),
   claimLeaseMs: milliseconds(60_000, 'after so long without a word from this server others take up its work', 1_000),
   vendorTimeoutMs: milliseconds(10_000, 'how long a vendor may take to answer'),

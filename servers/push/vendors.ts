@@ -57,6 +57,14 @@ export class Vendors {
     return { vendor, token };
   }
 
+  /** Those that are set up, and which phones they reach. */
+  get all(): { vendor: VendorName; ios: boolean; android: boolean; waiting: number }[] {
+    const { ios, android } = this.#settings;
+    return [...this.#vendors]
+      .filter(([vendor]) => !['log', 'none'].includes(vendor) || vendor === ios || vendor === android)
+      .map(([vendor, { length }]) => ({ vendor, ios: vendor === ios, android: vendor === android, waiting: length }));
+  }
+
   /** Waits for its turn; where too many wait already, it is to come again. Never rejects. */
   async send(name: VendorName, push: Push): Promise<Outcome> {
     const vendor = this.#vendors.get(name)!;

@@ -40,6 +40,7 @@ export const httpRows: readonly (readonly [string, Scope])[] = [
   ['DELETE /api/v1/webhooks/{id}', 'webhooks:write'],
   ['GET /api/v1/webhooks/{id}/dead-letters', 'webhooks:write'],
   ['POST /api/v1/webhooks/{id}/dead-letters/replay', 'webhooks:write'],
+  ['POST /api/v1/webhooks/{id}/dead-letters/drop', 'webhooks:write'],
   ['GET /scim/v2/ServiceProviderConfig', 'scim'],
   ['GET /scim/v2/ResourceTypes', 'scim'],
   ['GET /scim/v2/Schemas', 'scim'],

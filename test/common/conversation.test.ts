@@ -242,6 +242,7 @@ t.test('errors', async (t) => {
     FILE_REFUSED: false,
     STORE_FULL: true,
     FILE_DAMAGED: false,
+    TOO_FAST: true,
     BUSY: true,
     TIMEOUT: true,
     NO_LINK: true,

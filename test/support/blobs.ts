@@ -32,7 +32,7 @@ export function testStore(
     ctx: undefined as never,
   });
   t.teardown(() => links.close());
-  const register = new Register(links, name, quotas);
+  const register = new Register(links, name, () => quotas);
   return { store: new BlobStore(register, driver, gate, testLog(name)), register };
 }
 

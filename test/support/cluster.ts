@@ -277,6 +277,8 @@ export class TestCluster {
   async startConsole(over: ClusterOptions['console'] = {}): Promise<void> {
     const running = await this.#start('admin', adminSettings, startAdminServer, 'admin', {
       httpPort: 0,
+      fileServers: this.file === undefined ? [] : [{ host: '127.0.0.1', port: this.file.running.ports.servers! }],
+      pushServers: this.#push === undefined ? [] : [{ host: '127.0.0.1', port: this.#push.ports.servers! }],
       loginServers: [{ host: '127.0.0.1', port: this.#login!.ports.servers! }],
       routeServers: this.routes.map(({ port }) => ({ host: '127.0.0.1', port })),
       dbProxies: this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port })),
@@ -289,6 +291,7 @@ export class TestCluster {
 
   async #startPush(options: NonNullable<ClusterOptions['push']>): Promise<void> {
     this.#push = await this.#start('push', pushSettings, startPushServer, 'push', {
+      port: 0,
       routeServers: this.routes.map(({ port }) => ({ host: '127.0.0.1', port })),
       dbProxies: this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port })),
       ...options,

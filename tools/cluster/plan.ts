@@ -29,6 +29,7 @@ export const PORTS = {
   loginServers: 8100,
   route: 8200,
   httpMsg: 8400,
+  push: 8500,
   file: 8600,
   fileServers: 8601,
   store: 8700,
@@ -137,6 +138,7 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
       dbProxies: list(options.dbProxies, PORTS.dbProxy),
     }),
     make('push', 'push', PORTS.opsPush, {
+      port: at(PORTS.push),
       routeServers: list(options.routeServers, PORTS.route),
       dbProxies: list(options.dbProxies, PORTS.dbProxy),
     }),
@@ -146,6 +148,8 @@ export function plan(options: Options, secrets: Secrets): Planned[] {
     loginServers: list(1, PORTS.loginServers),
     routeServers: list(options.routeServers, PORTS.route),
     dbProxies: list(options.dbProxies, PORTS.dbProxy),
+    fileServers: list(1, PORTS.fileServers),
+    pushServers: list(1, PORTS.push),
     watched: [...servers.map(({ opsPort }) => opsPort), at(PORTS.opsAdmin)]
       .map((port) => `127.0.0.1:${port}`)
       .join(','),

@@ -642,6 +642,36 @@ export namespace IM {
                 same: boolean;
             }
         }
+
+        class IMDeadLettersDropReq {
+            constructor(properties?: IM.Api.IMDeadLettersDropReq.$Properties);
+            webhookId: string;
+            keyId: string;
+            idList: number[];
+            static encode(message: IM.Api.IMDeadLettersDropReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMDeadLettersDropReq;
+        }
+
+        namespace IMDeadLettersDropReq {
+            interface $Properties {
+                webhookId: string;
+                keyId: string;
+                idList?: readonly number[] | undefined;
+            }
+        }
+
+        class IMDeadLettersDropRsp {
+            constructor(properties?: IM.Api.IMDeadLettersDropRsp.$Properties);
+            dropped: number;
+            static encode(message: IM.Api.IMDeadLettersDropRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Api.IMDeadLettersDropRsp;
+        }
+
+        namespace IMDeadLettersDropRsp {
+            interface $Properties {
+                dropped: number;
+            }
+        }
     }
 
     namespace BaseDefine {
@@ -3735,6 +3765,187 @@ export namespace IM {
                 next?: IM.Cluster.MissedPlace.$Properties | undefined;
             }
         }
+
+        class IMFilesStateReq {
+            constructor(properties?: IM.Console.IMFilesStateReq.$Properties);
+            uploadAgeMs: number;
+            ownersMax: number;
+            static encode(message: IM.Console.IMFilesStateReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMFilesStateReq;
+        }
+
+        namespace IMFilesStateReq {
+            interface $Properties {
+                uploadAgeMs: number;
+                ownersMax: number;
+            }
+        }
+
+        class IMFilesStateRsp {
+            constructor(properties?: IM.Console.IMFilesStateRsp.$Properties);
+            blobs: number;
+            bytes: number;
+            uploads: number;
+            countedBytes: number;
+            kindList: IM.Console.FileKindState[];
+            expiredFiles: number;
+            staleUploads: number;
+            unreferencedBlobs: number;
+            unreferencedBytes: number;
+            removing: number;
+            ownerList: IM.Console.FileOwner[];
+            static encode(message: IM.Console.IMFilesStateRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMFilesStateRsp;
+        }
+
+        namespace IMFilesStateRsp {
+            interface $Properties {
+                blobs: number;
+                bytes: number;
+                uploads: number;
+                countedBytes: number;
+                kindList?: readonly IM.Console.FileKindState.$Properties[] | undefined;
+                expiredFiles: number;
+                staleUploads: number;
+                unreferencedBlobs: number;
+                unreferencedBytes: number;
+                removing: number;
+                ownerList?: readonly IM.Console.FileOwner.$Properties[] | undefined;
+            }
+        }
+
+        class FileKindState {
+            constructor(properties?: IM.Console.FileKindState.$Properties);
+            kind: string;
+            files: number;
+            bytes: number;
+            days?: number | undefined;
+            static encode(message: IM.Console.FileKindState.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.FileKindState;
+        }
+
+        namespace FileKindState {
+            interface $Properties {
+                kind: string;
+                files: number;
+                bytes: number;
+                days?: number | undefined;
+            }
+        }
+
+        class FileOwner {
+            constructor(properties?: IM.Console.FileOwner.$Properties);
+            userId: number;
+            nick: string;
+            files: number;
+            bytes: number;
+            static encode(message: IM.Console.FileOwner.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.FileOwner;
+        }
+
+        namespace FileOwner {
+            interface $Properties {
+                userId: number;
+                nick: string;
+                files: number;
+                bytes: number;
+            }
+        }
+
+        class IMFileServerReq {
+            constructor(properties?: IM.Console.IMFileServerReq.$Properties);
+            static encode(message: IM.Console.IMFileServerReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMFileServerReq;
+        }
+
+        namespace IMFileServerReq {
+            interface $Properties {
+            }
+        }
+
+        class IMFileServerRsp {
+            constructor(properties?: IM.Console.IMFileServerRsp.$Properties);
+            name: string;
+            driver: string;
+            place: string;
+            freeBytes?: number | undefined;
+            uploadAgeMs: number;
+            userBytesMax: number;
+            totalBytesMax: number;
+            scanner: string;
+            scanFailure: string;
+            scanned: number;
+            scanRefused: number;
+            scanFailed: number;
+            removal?: IM.Console.RemovalRun | undefined;
+            static encode(message: IM.Console.IMFileServerRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMFileServerRsp;
+        }
+
+        namespace IMFileServerRsp {
+            interface $Properties {
+                name: string;
+                driver: string;
+                place: string;
+                freeBytes?: number | undefined;
+                uploadAgeMs: number;
+                userBytesMax: number;
+                totalBytesMax: number;
+                scanner: string;
+                scanFailure: string;
+                scanned: number;
+                scanRefused: number;
+                scanFailed: number;
+                removal?: IM.Console.RemovalRun.$Properties | undefined;
+            }
+        }
+
+        class RemovalRun {
+            constructor(properties?: IM.Console.RemovalRun.$Properties);
+            dryRun: boolean;
+            startedMs: number;
+            endedMs?: number | undefined;
+            removed: number;
+            orphans: number;
+            problem?: string | undefined;
+            static encode(message: IM.Console.RemovalRun.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.RemovalRun;
+        }
+
+        namespace RemovalRun {
+            interface $Properties {
+                dryRun: boolean;
+                startedMs: number;
+                endedMs?: number | undefined;
+                removed: number;
+                orphans: number;
+                problem?: string | undefined;
+            }
+        }
+
+        class IMRemovalReq {
+            constructor(properties?: IM.Console.IMRemovalReq.$Properties);
+            dryRun: boolean;
+            static encode(message: IM.Console.IMRemovalReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMRemovalReq;
+        }
+
+        namespace IMRemovalReq {
+            interface $Properties {
+                dryRun: boolean;
+            }
+        }
+
+        class IMRemovalRsp {
+            constructor(properties?: IM.Console.IMRemovalRsp.$Properties);
+            static encode(message: IM.Console.IMRemovalRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMRemovalRsp;
+        }
+
+        namespace IMRemovalRsp {
+            interface $Properties {
+            }
+        }
     }
 
     namespace Directory {
@@ -6017,6 +6228,178 @@ export namespace IM {
                 userId: number;
                 pc: boolean;
                 mobile: boolean;
+            }
+        }
+
+        class IMPushStateReq {
+            constructor(properties?: IM.Push.IMPushStateReq.$Properties);
+            static encode(message: IM.Push.IMPushStateReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMPushStateReq;
+        }
+
+        namespace IMPushStateReq {
+            interface $Properties {
+            }
+        }
+
+        class IMPushStateRsp {
+            constructor(properties?: IM.Push.IMPushStateRsp.$Properties);
+            name: string;
+            sinceMs: number;
+            open: number;
+            text: string;
+            language: string;
+            whilePcOnline: string;
+            vendorList: IM.Push.VendorState[];
+            static encode(message: IM.Push.IMPushStateRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMPushStateRsp;
+        }
+
+        namespace IMPushStateRsp {
+            interface $Properties {
+                name: string;
+                sinceMs: number;
+                open: number;
+                text: string;
+                language: string;
+                whilePcOnline: string;
+                vendorList?: readonly IM.Push.VendorState.$Properties[] | undefined;
+            }
+        }
+
+        class VendorState {
+            constructor(properties?: IM.Push.VendorState.$Properties);
+            vendor: string;
+            ios: boolean;
+            android: boolean;
+            waiting: number;
+            countList: IM.Push.PushCount[];
+            static encode(message: IM.Push.VendorState.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.VendorState;
+        }
+
+        namespace VendorState {
+            interface $Properties {
+                vendor: string;
+                ios: boolean;
+                android: boolean;
+                waiting: number;
+                countList?: readonly IM.Push.PushCount.$Properties[] | undefined;
+            }
+        }
+
+        class PushCount {
+            constructor(properties?: IM.Push.PushCount.$Properties);
+            result: string;
+            reason: string;
+            count: number;
+            static encode(message: IM.Push.PushCount.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.PushCount;
+        }
+
+        namespace PushCount {
+            interface $Properties {
+                result: string;
+                reason: string;
+                count: number;
+            }
+        }
+
+        class IMPushTestReq {
+            constructor(properties?: IM.Push.IMPushTestReq.$Properties);
+            userId: number;
+            body: string;
+            static encode(message: IM.Push.IMPushTestReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMPushTestReq;
+        }
+
+        namespace IMPushTestReq {
+            interface $Properties {
+                userId: number;
+                body: string;
+            }
+        }
+
+        class IMPushTestRsp {
+            constructor(properties?: IM.Push.IMPushTestRsp.$Properties);
+            testedList: IM.Push.PushTested[];
+            static encode(message: IM.Push.IMPushTestRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMPushTestRsp;
+        }
+
+        namespace IMPushTestRsp {
+            interface $Properties {
+                testedList?: readonly IM.Push.PushTested.$Properties[] | undefined;
+            }
+        }
+
+        class PushTested {
+            constructor(properties?: IM.Push.PushTested.$Properties);
+            clientType: IM.BaseDefine.ClientType;
+            token: string;
+            updatedMs: number;
+            vendor: string;
+            result: string;
+            reason: string;
+            tookMs: number;
+            static encode(message: IM.Push.PushTested.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.PushTested;
+        }
+
+        namespace PushTested {
+            interface $Properties {
+                clientType: IM.BaseDefine.ClientType;
+                token: string;
+                updatedMs: number;
+                vendor: string;
+                result: string;
+                reason: string;
+                tookMs: number;
+            }
+        }
+
+        class IMPushDevicesReq {
+            constructor(properties?: IM.Push.IMPushDevicesReq.$Properties);
+            userId: number;
+            static encode(message: IM.Push.IMPushDevicesReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMPushDevicesReq;
+        }
+
+        namespace IMPushDevicesReq {
+            interface $Properties {
+                userId: number;
+            }
+        }
+
+        class IMPushDevicesRsp {
+            constructor(properties?: IM.Push.IMPushDevicesRsp.$Properties);
+            deviceList: IM.Push.PushDevice[];
+            static encode(message: IM.Push.IMPushDevicesRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.IMPushDevicesRsp;
+        }
+
+        namespace IMPushDevicesRsp {
+            interface $Properties {
+                deviceList?: readonly IM.Push.PushDevice.$Properties[] | undefined;
+            }
+        }
+
+        class PushDevice {
+            constructor(properties?: IM.Push.PushDevice.$Properties);
+            clientType: IM.BaseDefine.ClientType;
+            token: string;
+            updatedMs: number;
+            badge: number;
+            static encode(message: IM.Push.PushDevice.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Push.PushDevice;
+        }
+
+        namespace PushDevice {
+            interface $Properties {
+                clientType: IM.BaseDefine.ClientType;
+                token: string;
+                updatedMs: number;
+                badge: number;
             }
         }
     }

@@ -59,6 +59,17 @@ export const settingRoutes = [
       );
     },
   }),
+  route({
+    method: 'POST',
+    path: '/api/settings/reset',
+    needs: 'settings.change',
+    body: z.strictObject({ name: z.enum(Object.keys(settingsTable)), version: z.number().int().min(0) }),
+    handle: (ctx, { caller, body: { name, version } }) =>
+      givenUp(
+        ctx.dbProxies.ask(directory.changeSetting, { actor: caller.actor, name, expectedVersion: version }),
+        async () => (await all(ctx)).find((each) => each.name === name),
+      ),
+  }),
 ];
 
 /** Every setting of the table, with its default where nobody has set it. */

@@ -42,6 +42,13 @@ export async function settle(
   return {};
 }
 
+export async function devices(
+  ctx: DbProxyContext,
+  { userId }: IM.Push.IMPushDevicesReq,
+): Promise<IM.Push.IMPushDevicesRsp.$Properties> {
+  return { deviceList: await ctx.pushes.devices(userId) };
+}
+
 export async function postpone(
   ctx: DbProxyContext,
   asked: IM.Push.IMOutboxPostponeReq,

@@ -4,7 +4,7 @@ import { WEBHOOK_URL_LENGTH_MAX, WEBHOOKS_MAX } from '../../../common/limits.js'
 import type { IM } from '../../../common/pdu/pb.js';
 import type { DbProxyContext } from '../context.js';
 import { placeKey } from '../storage/messages.js';
-import type { Parcel, Webhook } from '../storage/webhooks.js';
+import type { Parcel, SigningWebhook, Webhook } from '../storage/webhooks.js';
 import { eventOf } from './event.js';
 
 const PARCELS_MAX = 100;
@@ -21,7 +21,7 @@ export async function put(
     throw new ImError('BAD_REQUEST', `url: http or https, up to ${WEBHOOK_URL_LENGTH_MAX} characters`);
   if (id !== undefined) {
     const changed = await ctx.webhooks.change(id, keyId, { url, withBodies, active });
-    return { webhook: changed && plainWebhook({ ...changed, secret: '' }) };
+    return { webhook: changed && plainWebhook(changed) };
   }
   if (url === undefined) throw new ImError('BAD_REQUEST', 'url: is missing');
   if (userId !== undefined && !isUserId(userId)) throw new ImError('NO_SUCH_USER', `user ${userId}`);
@@ -37,7 +37,7 @@ export async function list(
   asked: IM.Api.IMWebhookListReq,
 ): Promise<IM.Api.IMWebhookListRsp.$Properties> {
   const found = await ctx.webhooks.list(ownerOf(asked));
-  return { webhookList: found.map((each) => ({ ...each, ...plainWebhook({ ...each, secret: '' }) })) };
+  return { webhookList: found.map((each) => ({ ...each, ...plainWebhook(each) })) };
 }
 
 export async function remove(
@@ -121,11 +121,19 @@ export async function replay(
   return { replaying: await ctx.webhooks.replay(asked.webhookId, ownerOf(asked), asked.idList) };
 }
 
+export async function drop(
+  ctx: DbProxyContext,
+  asked: IM.Api.IMDeadLettersDropReq,
+): Promise<IM.Api.IMDeadLettersDropRsp.$Properties> {
+  return { dropped: await ctx.webhooks.drop(asked.webhookId, ownerOf(asked), asked.idList) };
+}
+
 /** Undefined: whoever asks may see those of all keys. */
 function ownerOf({ keyId }: { keyId: string }): string | undefined {
   return keyId === '' ? undefined : keyId;
 }
 
-function plainWebhook(webhook: Webhook): IM.Api.Webhook.$Properties {
-  return { ...webhook, keyId: webhook.keyId ?? '' };
+/** The secret goes along with a new one, and to who signs by it. */
+function plainWebhook(webhook: Webhook | SigningWebhook): IM.Api.Webhook.$Properties {
+  return { secret: '', ...webhook, keyId: webhook.keyId ?? '' };
 }

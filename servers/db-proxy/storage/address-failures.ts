@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import type { Limits } from '../../../common/live/limits.js';
 import type { Soft } from '../../../common/redis.js';
 import type { RedisKeys } from './redis-keys.js';
 
@@ -19,16 +20,20 @@ const ADDRESSES_MAX = 100_000;
  * itself, so that n db-proxies let n times as many pass; a guess costs no write in PostgreSQL.
  */
 export class AddressFailures {
-  readonly #max: number;
+  readonly #limits: Limits<'db-proxy'>;
   readonly #keys: RedisKeys;
   readonly #soft: Soft | undefined;
   readonly #counts = new Map<string, Count>();
 
-  /** `max`: failures within ten minutes that are let pass; 0: any number. */
-  constructor(max: number, keys: RedisKeys, soft: Soft | undefined) {
-    this.#max = max;
+  constructor(limits: Limits<'db-proxy'>, keys: RedisKeys, soft: Soft | undefined) {
+    this.#limits = limits;
     this.#keys = keys;
     this.#soft = soft;
+  }
+
+  /** Failures within ten minutes that are let pass; 0: any number. */
+  get #max(): number {
+    return this.#limits.size('login.address');
   }
 
   refuses(address: string): boolean {

@@ -129,6 +129,25 @@ export async function fileStatus(meta: Queryable): Promise<FileStatus> {
   return { ...rows[0]!, kinds: kinds.rows };
 }
 
+export interface FileOwner {
+  readonly userId: number;
+  readonly nick: string;
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** Users with the most bytes of files, as their quota counts them. */
+export async function biggestOwners(meta: Queryable, limit: number): Promise<FileOwner[]> {
+  const { rows } = await meta.query<FileOwner>(
+    `select f.user_id as "userId", coalesce(u.nick, '') as nick, f.files, f.bytes
+       from (select user_id, count(*)::int as files, sum(size)::float8 as bytes from meta.file
+              where user_id is not null group by user_id order by bytes desc, user_id limit $1) f
+       left join meta.users u on u.id = f.user_id order by f.bytes desc, f.user_id`,
+    [limit],
+  );
+  return rows;
+}
+
 /** How many days files of a kind are kept; undefined: for ever. */
 export async function setRule(meta: Queryable, kind: string, days: number | undefined): Promise<void> {
   if (days === undefined) await meta.query('delete from meta.file_rule where kind = $1', [kind]);

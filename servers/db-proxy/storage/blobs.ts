@@ -1,7 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { ImError } from '../../../common/errors.js';
-import { collect, forget, type Sweep, totalChanged, unknownOf } from './blob-sweep.js';
+import {
+  biggestOwners,
+  collect,
+  type FileOwner,
+  type FileStatus,
+  fileStatus,
+  forget,
+  planOf,
+  type Sweep,
+  type SweepPlan,
+  totalChanged,
+  unknownOf,
+} from './blob-sweep.js';
 import { type DataKeys, UnopenableError } from './data-keys.js';
 import { inTransaction } from './database.js';
 import type { Queryable } from './tool-client.js';
@@ -58,6 +70,16 @@ export interface Upload {
   readonly createdMs: number;
 }
 
+export interface FilesState {
+  readonly status: FileStatus;
+  readonly plan: SweepPlan;
+  /** What counts towards the quota of the cluster: also what uploads under way may become. */
+  readonly countedBytes: number;
+  readonly owners: readonly FileOwner[];
+}
+
+const STATE_MS = 1_000;
+
 /** How long a file server holds an upload without a further word. */
 export const HOLD_MS = 60_000;
 /** What decides on quotas takes turns by this. */
@@ -66,6 +88,7 @@ const QUOTA_LOCK = 0x66696c65;
 export class Blobs {
   readonly #meta: pg.Pool;
   readonly #keys: DataKeys;
+  #state: { readonly atMs: number; readonly found: Promise<FilesState> } | undefined;
 
   constructor(meta: pg.Pool, keys: DataKeys) {
     this.#meta = meta;
@@ -207,6 +230,28 @@ export class Blobs {
       await addFile(tx, blob, file);
       return blob;
     });
+  }
+
+  /** How the files stand. Counts all of them: asked for by people, so what was found a moment ago is good enough. */
+  state(uploadAgeMs: number, ownersMax: number): Promise<FilesState> {
+    const known = this.#state;
+    if (known !== undefined && performance.now() - known.atMs < STATE_MS) return known.found;
+    const found = this.#look(uploadAgeMs, ownersMax);
+    this.#state = { atMs: performance.now(), found };
+    found.catch(() => {
+      this.#state = undefined;
+    });
+    return found;
+  }
+
+  async #look(uploadAgeMs: number, ownersMax: number): Promise<FilesState> {
+    const [status, plan, counted, owners] = await Promise.all([
+      fileStatus(this.#meta),
+      planOf(this.#meta, uploadAgeMs),
+      this.#meta.query<{ bytes: number }>('select sum(bytes)::float8 as bytes from meta.file_total'),
+      biggestOwners(this.#meta, ownersMax),
+    ]);
+    return { status, plan, countedBytes: counted.rows[0]!.bytes, owners };
   }
 
   collect(sweep: Sweep): Promise<Buffer[]> {

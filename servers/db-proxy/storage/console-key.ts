@@ -5,8 +5,9 @@ import type { MasterKeyring } from './master-key.js';
 import { freshDataKey, unwrapKey, wrapKey } from './sealing.js';
 
 /**
- * Seals the small secrets of the console's accounts, and what announcements say, under a key of its own, which the master key wraps. A rotation of
- * the master key wraps it anew together with the data keys (key-rotation.ts).
+ * Seals small secrets (codes of the console's accounts, what signs webhooks, what announcements say) under a key of its
+ * own, which the master key wraps. A rotation of the master key wraps it anew together with the data keys
+ * (key-rotation.ts).
  *
  *   sealed = nonce (12) | cipher text | tag (16), bound to what it belongs to
  */
@@ -42,6 +43,7 @@ export class ConsoleKey {
     return new ConsoleKey(unwrapKey(wrapped, wrapping, ...PLACE));
   }
 
+  /** @param owner whose it is, such as `webhook wh_1`: elsewhere it does not open */
   seal(owner: string, secret: Uint8Array): Buffer {
     const nonce = randomBytes(NONCE_SIZE);
     const cipher = createCipheriv(ALGORITHM, this.#key, nonce).setAAD(Buffer.from(owner));

@@ -1,9 +1,9 @@
 import type pg from 'pg';
+import type { Limits } from '../../../common/live/limits.js';
 import type { Soft } from '../../../common/redis.js';
 import type { RedisKeys } from './redis-keys.js';
 
-/** The eleventh failure within the window locks the name; a success before that clears. */
-export const FAILURES_MAX = 10;
+/** More failures than are allowed within the window lock the name; a success before that clears. */
 export const FAILURE_WINDOW = '30 minutes';
 const FAILURE_WINDOW_MS = 30 * 60 * 1000;
 
@@ -15,23 +15,30 @@ const FAILURE_WINDOW_MS = 30 * 60 * 1000;
  * the table they are taken for what they are: the one that goes beyond the bound moves all of them into the table. So
  * Redis going away, coming back or being flushed
  *   - never opens a lock: locks are not in it;
- *   - forgets at most the ten failures that a name may have without being locked. Whoever can have Redis flushed buys
- *     ten more guesses with every flush, no more; a crash of PostgreSQL forgives as much, and a success does;
+ *   - forgets at most the failures that a name may have without being locked. Whoever can have Redis flushed buys as
+ *     many more guesses with every flush, no more; a crash of PostgreSQL forgives as much, and a success does;
  *   - leaves the failures that were counted in the table meanwhile where they are, and they go on to count.
  * A call that hung may be carried out although it was given up and the failure went into the table: it then counts
  * twice, which locks sooner, never later.
  */
 export class LoginFailures {
   readonly #meta: pg.Pool;
+  readonly #limits: Limits<'db-proxy'>;
   readonly #keys: RedisKeys;
   readonly #soft: Soft | undefined;
   /** Failures by name that are being counted at the moment. */
   readonly #underWay = new Map<string, number>();
 
-  constructor(meta: pg.Pool, keys: RedisKeys, soft: Soft | undefined) {
+  constructor(meta: pg.Pool, limits: Limits<'db-proxy'>, keys: RedisKeys, soft: Soft | undefined) {
     this.#meta = meta;
+    this.#limits = limits;
     this.#keys = keys;
     this.#soft = soft;
+  }
+
+  /** Failures that a name may have without being locked. */
+  get max(): number {
+    return this.#limits.size('login.name');
   }
 
   /** Counts a failure from this address, and locks the name when it is one too many. */
@@ -49,7 +56,7 @@ export class LoginFailures {
   async #add(user: FailedUser, address: string): Promise<void> {
     const failures = await this.#inRedis(user.id, address);
     if (failures === undefined) return this.#insert(user.name, [{ agoMs: 0, address }]);
-    if (user.inTable + failures.length <= FAILURES_MAX) return;
+    if (user.inTable + failures.length <= this.max) return;
     await this.#insert(user.name, failures);
     await this.#soft?.delete(this.#keys.failuresOfUser(user.id));
   }
@@ -68,14 +75,14 @@ export class LoginFailures {
       text: `select count(*) as failures from meta.login_failure where user_name = $1 and at > now() - interval '${FAILURE_WINDOW}'`,
       values: [name],
     });
-    return Number(rows[0]!.failures) + underWay > FAILURES_MAX;
+    return Number(rows[0]!.failures) + underWay > this.max;
   }
 
   /** Counts there. @returns those of the window, or undefined when there is no Redis at the moment. */
   async #inRedis(userId: number, address: string): Promise<Failure[] | undefined> {
     const nowMs = Date.now();
     const key = this.#keys.failuresOfUser(userId);
-    const listed = await this.#soft?.push(key, `${nowMs} ${address}`, FAILURES_MAX + 1, FAILURE_WINDOW_MS);
+    const listed = await this.#soft?.push(key, `${nowMs} ${address}`, this.max + 1, FAILURE_WINDOW_MS);
     return listed?.map((each) => failureOf(each, nowMs)).filter(({ agoMs }) => agoMs < FAILURE_WINDOW_MS);
   }
 

@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { Turns } from '../../../common/turns.js';
 import type { AddressFailures } from './address-failures.js';
 import { Gather } from './gather.js';
-import { FAILURE_WINDOW, FAILURES_MAX, type LoginFailures } from './login-failures.js';
+import { FAILURE_WINDOW, type LoginFailures } from './login-failures.js';
 import type { Checked, LoginMarks } from './login-marks.js';
 import { LEFT } from './users.js';
 
@@ -72,7 +72,7 @@ export class Passwords {
   async check(name: string, md5Hex: string, address: string): Promise<LoginResult> {
     const { marks, failures, addresses, decided } = this.#parts;
     const user = await this.#users.get(name);
-    if (user !== undefined && user.failures > FAILURES_MAX) return this.#locked('locked-name');
+    if (user !== undefined && user.failures > failures.max) return this.#locked('locked-name');
     const checked = user && { userId: user.id, status: user.status, stored: user.password_hash, md5Hex };
     const mark = checked && (await marks.find(checked));
     if (mark === undefined && addresses.refuses(address)) return this.#locked('locked-address');

@@ -128,6 +128,22 @@ export class Pushes {
     });
   }
 
+  /** Where pushes for this user go, with the number that his phones show. */
+  async devices(userId: number): Promise<(Omit<PushTarget, 'userId'> & { readonly updatedMs: number })[]> {
+    const { rows } = await this.#meta.query<{ client_type: number; token: string; updated: Date }>(
+      'select client_type, token, updated from meta.device_token where user_id = $1 order by class',
+      [userId],
+    );
+    if (rows.length === 0) return [];
+    const { badge } = (await this.#standings([userId])).get(userId)!;
+    return rows.map((row) => ({
+      clientType: row.client_type,
+      token: row.token,
+      updatedMs: row.updated.getTime(),
+      badge,
+    }));
+  }
+
   /** These were told; older ones were told before. */
   async settle(told: readonly { userId: number; place: Place }[], invalidTokens: readonly string[]): Promise<void> {
     // A statement may not meet the same row twice: the newest of each conversation.

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { Hops } from '../../../common/hops.js';
+import { Limits } from '../../../common/live/limits.js';
 import type { Logger } from '../../../common/log.js';
 import { type CallResult, Soft } from '../../../common/redis.js';
 import type { DbProxySettings } from '../settings.js';
@@ -58,6 +59,7 @@ export type StorageSettings = Pick<
   | 'storeTimeoutMs'
   | 'redis'
   | 'redisTimeoutMs'
+  | 'nameFailuresMax'
   | 'addressFailuresMax'
   | 'timeZone'
   | 'loginTokenDays'
@@ -102,14 +104,21 @@ export async function openStorage(
     members: (pairs: readonly { groupId: number; userId: number }[]) => groups.members(pairs),
   };
   const outbox = new Outbox(meta, shards, hops);
-  const webhooks = new Webhooks(meta, groups);
+  const webhooks = new Webhooks(meta, groups, consoleKey);
+  await webhooks.sealOld();
   const lists = new UserLists(shards);
   const append = new Append(shards, keys, membership, settings, outbox, lists, counters, hops, log);
   const redis = openRedis(settings, log, watch);
   const audit = new Audit(meta, log);
+  const liveSettings = new LiveSettings(meta, audit);
+  const limits = new Limits<'db-proxy'>({
+    'login.name': settings.nameFailuresMax,
+    'login.address': settings.addressFailuresMax,
+  });
+  limits.follow((prefix) => liveSettings.list(prefix), log);
   const upkeep = new Upkeep(settings.databaseUrl, masterKeys, audit, log);
   const health = new Health(meta, shards);
-  const quietHours = new QuietHours(meta, settings.timeZone);
+  const quietHours = new QuietHours(meta, settings.timeZone, liveSettings, log);
   const conversations = new Conversations(shards, messages, groups, lists);
   return {
     users,
@@ -121,11 +130,12 @@ export async function openStorage(
     people: new People(meta, audit),
     departmentTree: new DepartmentTree(meta, audit),
     groupAdmin: new GroupAdmin(meta, audit),
-    liveSettings: new LiveSettings(meta, audit),
+    liveSettings,
+    limits,
     devices: new Devices(meta),
     loginTokens: new LoginTokens(meta, audit, settings.loginTokenDays),
     quietHours,
-    passwords: openPasswords(meta, masterKeys.first.key, settings.addressFailuresMax, redis, watch),
+    passwords: openPasswords(meta, masterKeys.first.key, limits, redis, watch),
     /** Undefined: there is none in the settings. */
     redis,
     blobs: new Blobs(meta, keys),
@@ -145,6 +155,8 @@ export async function openStorage(
     health,
     keys,
     async close() {
+      limits.close();
+      quietHours.close();
       await upkeep.close();
       health.close();
       await append.close();
@@ -163,15 +175,15 @@ function openRedis({ redis: url, redisTimeoutMs: timeoutMs }: StorageSettings, l
 function openPasswords(
   meta: pg.Pool,
   masterKey: Buffer,
-  failuresMax: number,
+  limits: Limits<'db-proxy'>,
   redis: Soft | undefined,
   watch: StorageWatch,
 ) {
   const keys = new RedisKeys(masterKey);
   return new Passwords(meta, {
     marks: new LoginMarks(masterKey, keys, redis),
-    failures: new LoginFailures(meta, keys, redis),
-    addresses: new AddressFailures(failuresMax, keys, redis),
+    failures: new LoginFailures(meta, limits, keys, redis),
+    addresses: new AddressFailures(limits, keys, redis),
     decided: (by) => watch.decided(by),
   });
 }

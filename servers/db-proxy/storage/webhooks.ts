@@ -3,12 +3,12 @@ import type pg from 'pg';
 import { v4 as uuidV4 } from 'uuid';
 import { groupOf, isGroupConversation, usersOf } from '../../../common/conversation.js';
 import { KEY_IS_LIVE } from './api-keys.js';
+import type { ConsoleKey } from './console-key.js';
 import type { Groups } from './groups.js';
 
 export interface Webhook {
   readonly id: string;
   readonly url: string;
-  readonly secret: string;
   /** Only of conversations that this user is in. */
   readonly userId: number | undefined;
   readonly withBodies: boolean;
@@ -19,10 +19,15 @@ export interface Webhook {
   readonly lastError: string | undefined;
 }
 
+/** With what signs its deliveries. */
+export interface SigningWebhook extends Webhook {
+  readonly secret: string;
+}
+
 /** Messages of one conversation for one webhook, from `from` to `to`, both included. */
 export interface Parcel {
   readonly claim: string;
-  readonly webhook: Webhook;
+  readonly webhook: SigningWebhook;
   readonly conversationId: bigint;
   readonly from: number;
   readonly to: number;
@@ -55,7 +60,8 @@ export interface DeadLetter {
 interface WebhookRow {
   readonly id: string;
   readonly url: string;
-  readonly secret: string;
+  readonly secret: string | null;
+  readonly sealed_secret: Buffer | null;
   readonly user_id: number | null;
   readonly with_bodies: boolean;
   readonly active: boolean;
@@ -64,7 +70,8 @@ interface WebhookRow {
   readonly last_error: string | null;
 }
 
-const COLUMNS = 'w.id, w.url, w.secret, w.user_id, w.with_bodies, w.active, w.created, w.key_id, w.last_error';
+const COLUMNS =
+  'w.id, w.url, w.secret, w.sealed_secret, w.user_id, w.with_bodies, w.active, w.created, w.key_id, w.last_error';
 /** One whose key was revoked says nothing more. */
 const LIVE = `w.active and (w.key_id is null or exists (select from meta.api_key k where k.id = w.key_id and ${KEY_IS_LIVE}))`;
 /** Messages of one parcel at most. */
@@ -91,10 +98,24 @@ export const wakeLanes = `
 export class Webhooks {
   readonly #meta: pg.Pool;
   readonly #groups: Groups;
+  readonly #key: ConsoleKey;
 
-  constructor(meta: pg.Pool, groups: Groups) {
+  constructor(meta: pg.Pool, groups: Groups, key: ConsoleKey) {
     this.#meta = meta;
     this.#groups = groups;
+    this.#key = key;
+  }
+
+  /** Secrets that an older version left readable. Any number of db-proxies may do it at once. */
+  async sealOld(): Promise<void> {
+    const { rows } = await this.#meta.query<{ id: string; secret: string }>(
+      'select id, secret from meta.webhook where secret is not null',
+    );
+    for (const { id, secret } of rows)
+      await this.#meta.query(
+        'update meta.webhook set secret = null, sealed_secret = $2 where id = $1 and secret is not null',
+        [id, this.#sealed(id, secret)],
+      );
   }
 
   async create(wanted: {
@@ -102,19 +123,14 @@ export class Webhooks {
     userId: number | undefined;
     withBodies: boolean;
     keyId: string | undefined;
-  }): Promise<Webhook> {
+  }): Promise<SigningWebhook> {
+    const id = `wh_${randomBytes(8).toString('hex')}`;
+    const secret = `whsec_${randomBytes(32).toString('base64url')}`;
     const { rows } = await this.#meta.query<WebhookRow>(
-      `insert into meta.webhook as w (id, url, secret, user_id, with_bodies, key_id) values ($1, $2, $3, $4, $5, $6) returning ${COLUMNS}`,
-      [
-        `wh_${randomBytes(8).toString('hex')}`,
-        wanted.url,
-        `whsec_${randomBytes(32).toString('base64url')}`,
-        wanted.userId ?? null,
-        wanted.withBodies,
-        wanted.keyId ?? null,
-      ],
+      `insert into meta.webhook as w (id, url, sealed_secret, user_id, with_bodies, key_id) values ($1, $2, $3, $4, $5, $6) returning ${COLUMNS}`,
+      [id, wanted.url, this.#sealed(id, secret), wanted.userId ?? null, wanted.withBodies, wanted.keyId ?? null],
     );
-    return webhookOf(rows[0]!);
+    return { ...webhookOf(rows[0]!), secret };
   }
 
   /** Undefined: there is none, or it is another key's. */
@@ -167,9 +183,9 @@ export class Webhooks {
              returning ${COLUMNS}, l.conversation_id, l.told, l.head, l.attempts`,
       values: [limit, perWebhook, leaseMs, busy, claim],
     });
-    const parcels: Parcel[] = lanes.map((row) => ({
+    const parcels: Parcel[] = (await this.#signing(lanes)).map(({ row, webhook }) => ({
       claim,
-      webhook: webhookOf(row),
+      webhook,
       conversationId: row.conversation_id,
       from: row.told + 1,
       to: Math.min(row.head, row.told + PARCEL_MAX),
@@ -195,15 +211,39 @@ export class Webhooks {
              returning ${COLUMNS}, d.id as letter, d.conversation_id, d.from_msg_id, d.to_msg_id`,
       values: [limit, leaseMs, busy, claim],
     });
-    return rows.map((row) => ({
+    return (await this.#signing(rows)).map(({ row, webhook }) => ({
       claim,
-      webhook: webhookOf(row),
+      webhook,
       conversationId: row.conversation_id,
       from: row.from_msg_id,
       to: row.to_msg_id,
       attempts: 0,
       deadLetterId: Number(row.letter),
     }));
+  }
+
+  /** One whose secret does not open sends nothing: what is its waits, and the list of webhooks says why. */
+  async #signing<Row extends WebhookRow>(rows: readonly Row[]): Promise<{ row: Row; webhook: SigningWebhook }[]> {
+    const open: { row: Row; webhook: SigningWebhook }[] = [];
+    for (const row of rows) {
+      const secret = this.#secretOf(row);
+      if (secret === undefined) await this.#note(row.id, 'its secret cannot be opened: make it anew');
+      else open.push({ row, webhook: { ...webhookOf(row), secret } });
+    }
+    return open;
+  }
+
+  #secretOf({ id, secret, sealed_secret: sealed }: WebhookRow): string | undefined {
+    if (sealed === null) return secret!; // of an older version that still runs
+    try {
+      return this.#key.open(ownerOf(id), sealed).toString();
+    } catch {
+      return undefined;
+    }
+  }
+
+  #sealed(id: string, secret: string): Buffer {
+    return this.#key.seal(ownerOf(id), Buffer.from(secret));
   }
 
   /** Messages above this id are for the webhook's user; undefined: none are, he is no longer in that conversation. */
@@ -312,6 +352,17 @@ export class Webhooks {
     return rowCount ?? 0;
   }
 
+  /** @returns how many are gone; without ids all, those included that are just being delivered once more. */
+  async drop(webhookId: string, keyId: string | undefined, ids: readonly number[]): Promise<number> {
+    const { rowCount } = await this.#meta.query(
+      `delete from meta.webhook_dead d using meta.webhook w
+        where w.id = $1 and ($2::text is null or w.key_id = $2) and d.webhook_id = w.id
+          and (cardinality($3::bigint[]) = 0 or d.id = any ($3::bigint[]))`,
+      [webhookId, keyId ?? null, ids],
+    );
+    return rowCount ?? 0;
+  }
+
   /** Lanes without anything for a week; they are made anew when there is something. */
   async forgetIdleLanes(): Promise<void> {
     await this.#meta.query(
@@ -324,7 +375,6 @@ function webhookOf(row: WebhookRow): Webhook {
   return {
     id: row.id,
     url: row.url,
-    secret: row.secret,
     userId: row.user_id ?? undefined,
     withBodies: row.with_bodies,
     active: row.active,
@@ -332,4 +382,9 @@ function webhookOf(row: WebhookRow): Webhook {
     keyId: row.key_id ?? undefined,
     lastError: row.last_error ?? undefined,
   };
+}
+
+/** As what its secret is sealed. */
+function ownerOf(webhookId: string): string {
+  return `webhook ${webhookId}`;
 }

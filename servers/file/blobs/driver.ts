@@ -14,6 +14,8 @@ export interface Driver {
   remove(id: string): Promise<void>;
   /** Everything that is there, unfinished objects included. */
   list(): AsyncIterable<string>;
+  /** What people call it, and bytes that are free there, where that can be told. */
+  about(): Promise<{ readonly driver: string; readonly place: string; readonly freeBytes?: number }>;
   /** Whether it can be written to. @throws ImError */
   check(): Promise<void>;
 }

@@ -67,9 +67,17 @@ export class FolderDriver implements Driver {
     }
   }
 
-  async #requireRoom(): Promise<void> {
+  async about() {
+    return { driver: 'folder', place: this.#folder, freeBytes: await this.#free() };
+  }
+
+  async #free(): Promise<number> {
     const { bavail, bsize } = await statfs(this.#folder);
-    if (bavail * bsize < this.#freeMin)
+    return bavail * bsize;
+  }
+
+  async #requireRoom(): Promise<void> {
+    if ((await this.#free()) < this.#freeMin)
       throw new ImError('STORE_FULL', `less than ${this.#freeMin} bytes are free in ${this.#folder}`);
   }
 

@@ -50,10 +50,10 @@ export interface NewUpload {
 export class Register {
   readonly #dbProxies: LinkGroup;
   readonly #holder: string;
-  readonly #quotas: Quotas;
+  readonly #quotas: () => Quotas;
 
   /** @param holder the name of this server, unique in the cluster: uploads are its for as long as it says so */
-  constructor(dbProxies: LinkGroup, holder: string, quotas: Quotas) {
+  constructor(dbProxies: LinkGroup, holder: string, quotas: () => Quotas) {
     this.#dbProxies = dbProxies;
     this.#holder = holder;
     this.#quotas = quotas;
@@ -62,7 +62,7 @@ export class Register {
   async begin({ id, ...upload }: NewUpload): Promise<void> {
     await this.#dbProxies.ask(blob.begin, {
       ...upload,
-      ...this.#quotas,
+      ...this.#quotas(),
       uploadId: Buffer.from(id, 'hex'),
       holder: this.#holder,
     });
@@ -113,7 +113,7 @@ export class Register {
 
   /** @throws ImError NO_SUCH_FILE when the blob is gone meanwhile, QUOTA_EXCEEDED */
   async refer(to: Blob, file: FileEntry): Promise<void> {
-    const { userBytesMax } = this.#quotas;
+    const { userBytesMax } = this.#quotas();
     await this.#dbProxies.ask(blob.refer, { blobId: to.key.id, file: entryOf(file), userBytesMax });
   }
 

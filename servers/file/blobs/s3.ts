@@ -39,6 +39,10 @@ export class S3Driver implements Driver {
     this.#client = new AwsClient({ accessKeyId, secretAccessKey, region, service: 's3', retries: 0 });
   }
 
+  async about() {
+    return { driver: 's3', place: `${this.#options.url} ${this.#options.prefix}`.trim() };
+  }
+
   async check(): Promise<void> {
     await this.#text('GET', '', { 'list-type': '2', 'max-keys': '1', prefix: this.#options.prefix });
   }

@@ -9,8 +9,10 @@ export async function makeTask(
   ctx: TransferContext,
   asked: IM.Cluster.IMFileTaskReq,
 ): Promise<IM.Cluster.IMFileTaskRsp.$Properties> {
-  const { transferSizeMax, openTasksPerUserMax: openMax, taskMs } = ctx.settings;
+  const { openTasksPerUserMax: openMax, taskMs } = ctx.settings;
+  const transferSizeMax = ctx.limits.size('file.transfer');
   try {
+    if (asked.fileSize > transferSizeMax) ctx.limits.hit('file.transfer');
     if (asked.fileSize < 1 || asked.fileSize > transferSizeMax)
       throw new ImError('FILE_TOO_LARGE', `file of ${asked.fileSize} bytes, 1 to ${transferSizeMax} are allowed`);
     const taskId = freshTaskId();

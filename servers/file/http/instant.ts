@@ -35,7 +35,7 @@ type Challenge = z.infer<typeof asked> & { readonly userId: number; readonly non
 
 export function addInstant(
   app: FastifyInstance,
-  { blobs }: FileContext,
+  { blobs, rates }: FileContext,
   tokens: FileTokens,
   types: AllowedTypes,
 ): void {
@@ -46,6 +46,7 @@ export function addInstant(
   };
   app.post('/instant', async (request) => {
     const userId = userOf(request);
+    rates.count('uploads.count', `user ${userId}`);
     const { sha256, size } = parsed(asked, request.body);
     const challenge = {
       userId,

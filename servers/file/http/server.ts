@@ -6,7 +6,7 @@ import type { Listening } from '../../../common/net/listener.js';
 import type { FileContext } from '../context.js';
 import type { FileSettings } from '../settings.js';
 import { AllowedTypes } from './describe.js';
-import { httpError } from './errors.js';
+import { countQuota, httpError } from './errors.js';
 import { storeForm } from './form.js';
 import { addInstant } from './instant.js';
 import { type StorePath, storePathOf, variantOf } from './names.js';
@@ -40,14 +40,15 @@ export async function openStoreHttp(ctx: FileContext, settings: FileSettings): P
   const tokens = new FileTokens(settings.clusterSecret);
   const types = new AllowedTypes(settings.mediaTypes);
   addFiles(app, ctx, tokens, settings);
-  addTus(app, ctx, tokens, types, settings);
+  addTus(app, ctx, tokens, types);
   addInstant(app, ctx, tokens, types);
   addForms(app, ctx, types, settings);
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ code: 'NO_SUCH_FILE', message: 'nothing here' }));
   app.setErrorHandler((error, request, reply) => {
     const known = httpError(error);
+    if (known.code === 'QUOTA_EXCEEDED') countQuota(ctx, error as ImError);
     if (known.status >= 500) ctx.log.warn({ error, method: request.method, code: known.code }, 'a request failed');
-    if (known.status === 503) reply.header('retry-after', 1);
+    if (known.status === 503 || known.status === 429) reply.header('retry-after', 1);
     return reply.code(known.status).headers(PLAIN).send({ code: known.code, message: known.message });
   });
   await app.listen({ host: settings.host, port: settings.storePort }).catch((error: Error) => {
@@ -77,6 +78,7 @@ function addFiles(app: FastifyInstance, ctx: FileContext, tokens: FileTokens, se
     method: ['GET', 'HEAD'],
     url: '/*',
     async handler(request, reply) {
+      ctx.rates.count('downloads.count', request.ip);
       const path = (request.params as { '*': string })['*'];
       const own = storePathOf(path);
       if (own !== undefined) {
@@ -100,7 +102,8 @@ function addForms(app: FastifyInstance, ctx: FileContext, types: AllowedTypes, s
     try {
       if (settings.formUploads === 'nobody') throw new ImError('NOT_ALLOWED', 'no forms are taken here');
       if (settings.formUploads === 'sessions') await ctx.sessionAddresses.require(request.ip);
-      const path = await storeForm(request, ctx.blobs, types, settings.formSizeMax);
+      ctx.rates.count('uploads.count', request.ip);
+      const path = await storeForm(request, ctx.blobs, types, ctx.limits.size('file.form'));
       const url = `http://${request.headers.host ?? ''}/${path}`;
       return formAnswer(reply, { error_code: 0, error_msg: '成功', path, url });
     } catch (error) {
@@ -109,6 +112,8 @@ function addForms(app: FastifyInstance, ctx: FileContext, types: AllowedTypes, s
       request.raw.resume();
       const { status, code, message } = httpError(error);
       if (status >= 500) ctx.log.warn({ error, code }, 'an upload failed');
+      if (code === 'FILE_TOO_LARGE') ctx.limits.hit('file.form');
+      if (code === 'QUOTA_EXCEEDED') countQuota(ctx, error as ImError);
       const number = code === 'FILE_TOO_LARGE' ? 1 : status < 500 ? 2 : 3;
       const words = number === 2 ? `${FORMAT_ERROR}: ${message}` : message;
       return formAnswer(reply, { error_code: number, error_msg: words, path: '', url: '' });

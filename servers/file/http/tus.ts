@@ -5,9 +5,8 @@ import { ImError } from '../../../common/errors.js';
 import type { FileTokens } from '../../../common/file-token.js';
 import { type BlobStore, freshId } from '../blobs/store.js';
 import type { FileContext } from '../context.js';
-import type { FileSettings } from '../settings.js';
 import type { AllowedTypes } from './describe.js';
-import { httpError } from './errors.js';
+import { countQuota, httpError } from './errors.js';
 import { safeFileName } from './names.js';
 
 /**
@@ -20,13 +19,8 @@ const PATH = '/uploads';
 const NAME = /^(\d{1,10})-([0-9a-f]{32})$/;
 const METADATA_SIZE_MAX = 4_096;
 
-export function addTus(
-  app: FastifyInstance,
-  { blobs }: FileContext,
-  tokens: FileTokens,
-  types: AllowedTypes,
-  { fileSizeMax }: Pick<FileSettings, 'fileSizeMax'>,
-): void {
+export function addTus(app: FastifyInstance, ctx: FileContext, tokens: FileTokens, types: AllowedTypes): void {
+  const { blobs, limits, rates } = ctx;
   const userOf = (authorization: string | null): number => {
     const userId = tokens.uploader(authorization?.replace(/^Bearer /, '') ?? '', Date.now());
     if (userId === undefined) throw new ImError('NOT_ALLOWED', 'a token is needed to upload, and this is none');
@@ -35,12 +29,13 @@ export function addTus(
   const tus = new Server({
     path: PATH,
     datastore: new TusStore(blobs),
-    maxSize: fileSizeMax,
+    maxSize: () => limits.size('file.upload'),
     relativeLocation: true,
     namingFunction: (request) => `${userOf(request.headers.get('authorization'))}-${freshId()}`,
     async onIncomingRequest(request, id) {
       if (request.method === 'OPTIONS') return;
       const userId = userOf(request.headers.get('authorization'));
+      if (request.method === 'POST') rates.count('uploads.count', `user ${userId}`);
       if (!id.startsWith(`${userId}-`)) throw new ImError('NO_SUCH_UPLOAD', 'of somebody else');
     },
     async onUploadFinish(_request, { id, metadata }) {
@@ -57,8 +52,12 @@ export function addTus(
     },
     onResponseError(_request, error) {
       // What tus itself says is what its clients know.
-      if ('status_code' in error && error.status_code !== undefined) return undefined;
-      const { status, message } = httpError(error);
+      if ('status_code' in error && error.status_code !== undefined) {
+        if (error.status_code === 413) limits.hit('file.upload');
+        return undefined;
+      }
+      const { status, code, message } = httpError(error);
+      if (code === 'QUOTA_EXCEEDED') countQuota(ctx, error as ImError);
       return { status_code: status, body: `${message}\n` };
     },
   });

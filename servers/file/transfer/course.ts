@@ -1,8 +1,12 @@
+import type { Limits } from '../../../common/live/limits.js';
 import type { Logger } from '../../../common/log.js';
 import type { LinkGroup } from '../../../common/net/link-group.js';
 import { file, transfer } from '../../../common/pdu/commands.js';
 import type { IM } from '../../../common/pdu/pb.js';
+import type { Driver } from '../blobs/driver.js';
 import type { BlobStore } from '../blobs/store.js';
+import type { Sweeper } from '../blobs/sweeper.js';
+import type { Scanner } from '../scan.js';
 import type { SessionAddresses } from '../session-addresses.js';
 import type { FileSettings } from '../settings.js';
 import type { TransferCounters } from './counters.js';
@@ -17,6 +21,12 @@ export interface TransferContext {
   readonly sessionAddresses: SessionAddresses;
   readonly counters: TransferCounters;
   readonly settings: FileSettings;
+  readonly limits: Limits<'file'>;
+  /** Of this server, unique in the cluster. */
+  readonly name: string;
+  readonly driver: Driver;
+  readonly scanner: Scanner;
+  readonly sweeper: Sweeper;
   /** Where clients are told to connect. */
   readonly advertised: IM.BaseDefine.IpAddr.$Properties;
   readonly log: Logger;

@@ -3,7 +3,7 @@ import { openCertificate } from '../../../common/net/certificate.js';
 import { Peers } from '../../../common/net/peers.js';
 import { transfer } from '../../../common/pdu/commands.js';
 import type { Surroundings } from '../../../common/server/lifecycle.js';
-import { fromMsgServers } from '../commands.js';
+import { fromConsoles, fromMsgServers } from '../commands.js';
 import type { FileSettings } from '../settings.js';
 import { FileClients } from './clients.js';
 import { transferCounters } from './counters.js';
@@ -32,17 +32,15 @@ export interface TransfersOpen {
 export async function openTransfers(
   settings: FileSettings,
   {
-    blobs,
-    dbProxies,
-    sessionAddresses,
-    name,
-    log,
     metrics,
-  }: Omit<Surroundings, 'hops'> & Pick<TransferContext, 'blobs' | 'dbProxies' | 'sessionAddresses'>,
+    ...parts
+  }: Omit<Surroundings, 'hops'> &
+    Pick<TransferContext, 'blobs' | 'dbProxies' | 'sessionAddresses' | 'limits' | 'driver' | 'scanner' | 'sweeper'>,
 ): Promise<TransfersOpen> {
   const advertised = { ip: settings.advertisedIp, port: settings.advertisedPort };
   const counters = transferCounters(metrics);
-  const ctx: TransferContext = { blobs, dbProxies, sessionAddresses, settings, advertised, log, counters };
+  const { name, log, dbProxies, sessionAddresses } = parts;
+  const ctx: TransferContext = { ...parts, settings, advertised, counters };
   const certificate = await openCertificate(settings, { log, metrics });
   const clients = await FileClients.open(ctx, certificate).catch((error: unknown) => {
     certificate?.close();
@@ -56,7 +54,7 @@ export async function openTransfers(
     secret: settings.clusterSecret,
     log,
     ctx,
-    tables: { msg: fromMsgServers },
+    tables: { msg: fromMsgServers, admin: fromConsoles },
     left: (peer) => sessionAddresses.left(peer),
   }).catch((error: unknown) => {
     clients.close();

@@ -1,7 +1,6 @@
-import rateLimit from '@fastify/rate-limit';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance } from 'fastify';
 import {
   jsonSchemaTransform,
   jsonSchemaTransformObject,
@@ -51,7 +50,6 @@ export type Api = FastifyInstance<
 export type Routes = (ctx: HttpMsgContext) => (app: Api) => Promise<void>;
 
 export const API = '/api/v1';
-const MINUTE_MS = 60_000;
 const HEADERS_SIZE_MAX = 16 * 1024;
 /** How often connections are looked over for those that are too slow. */
 const SLOW_CHECK_MS = 1_000;
@@ -86,7 +84,6 @@ export async function openApp(
     answered(request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime),
   );
   app.decorateRequest('key');
-  await app.register(rateLimit, { global: false });
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -132,14 +129,10 @@ function keyed(ctx: HttpMsgContext, routes: (app: FastifyInstance) => Promise<vo
       if (key === undefined) throw new Problem(401, 'NO_KEY', 'an API key is needed: Authorization: Bearer tt_…');
       request.key = key;
     });
-    await app.register(rateLimit, {
-      hook: 'preParsing',
-      max: ctx.settings.requestsPerMinute,
-      timeWindow: MINUTE_MS,
-      keyGenerator: (request: FastifyRequest) => request.key.id,
-      enableDraftSpec: true,
-      errorResponseBuilder: (_request, { max, after }) =>
-        new Problem(429, 'TOO_MANY_REQUESTS', `more than ${max} requests a minute; again in ${after}`),
+    app.addHook('preParsing', async (request, reply) => {
+      const { refused, headers } = ctx.calls.count(request.key.id);
+      reply.headers(headers);
+      if (refused !== undefined) throw new Problem(429, 'TOO_MANY_REQUESTS', refused);
     });
     app.addHook('preValidation', async (request) => {
       const { scope } = request.routeOptions.config;

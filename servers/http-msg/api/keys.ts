@@ -1,4 +1,6 @@
 import { partsOf, type Scope } from '../../../common/api-key.js';
+import { Bucket, Buckets } from '../../../common/live/bucket.js';
+import type { Limits } from '../../../common/live/limits.js';
 import type { LinkGroup } from '../../../common/net/link-group.js';
 import { apiKeys } from '../../../common/pdu/commands.js';
 import { Problem } from './problem.js';
@@ -15,22 +17,20 @@ export interface Key {
 const REMEMBERED_MS = 2_000;
 const REMEMBERED_MAX = 10_000;
 
-/** Unknown keys from one address within a minute; then db-proxy is not asked about further ones. */
-const UNKNOWN_MAX = 100;
-const UNKNOWN_MS = 60_000;
-const ADDRESSES_MAX = 10_000;
-
 /**
  * API keys by their tokens. db-proxy decides; a good one is remembered for a moment, a bad one never. Who tries one bad
- * key after the other wears down nobody but himself: keys in use go on from the same address.
+ * key after the other wears down nobody but himself: db-proxy is asked about so many from an address, and keys in use go
+ * on from there.
  */
 export class Keys {
   readonly #dbProxies: LinkGroup;
   readonly #known = new Map<string, { readonly key: Key; readonly untilMs: number }>();
-  readonly #unknown = new Map<string, { count: number; readonly untilMs: number }>();
+  readonly #limits: Limits<'http-msg'>;
+  readonly #unknown = new Buckets<string>(() => new Bucket());
 
-  constructor(dbProxies: LinkGroup) {
+  constructor(dbProxies: LinkGroup, limits: Limits<'http-msg'>) {
     this.#dbProxies = dbProxies;
+    this.#limits = limits;
   }
 
   /**
@@ -45,28 +45,22 @@ export class Keys {
     const known = this.#known.get(digest);
     if (known !== undefined && known.untilMs > performance.now()) return known.key;
     this.#known.delete(digest);
-    const unknown = this.#unknownFrom(address);
-    if (unknown.count >= UNKNOWN_MAX)
+    const nowMs = performance.now();
+    const rate = this.#limits.rate('api.unknown-keys');
+    const unknown = this.#unknown.of(address);
+    if (unknown.left(rate, nowMs) === 0) {
+      this.#limits.hit('api.unknown-keys');
       throw new Problem(429, 'TOO_MANY_REQUESTS', 'too many unknown keys from this address; again in a minute');
+    }
     const found = await this.#dbProxies.ask(apiKeys.check, { id, secretHash });
     if (found.key === undefined) {
-      unknown.count++;
+      unknown.owe(rate, nowMs);
       return undefined;
     }
     const key = { id, scopes: new Set(found.key.scopes), userId: found.key.userId };
     if (this.#known.size >= REMEMBERED_MAX) this.#known.clear();
     this.#known.set(digest, { key, untilMs: performance.now() + REMEMBERED_MS });
     return key;
-  }
-
-  #unknownFrom(address: string): { count: number } {
-    const nowMs = performance.now();
-    const there = this.#unknown.get(address);
-    if (there !== undefined && there.untilMs > nowMs) return there;
-    if (this.#unknown.size >= ADDRESSES_MAX) this.#unknown.clear();
-    const fresh = { count: 0, untilMs: nowMs + UNKNOWN_MS };
-    this.#unknown.set(address, fresh);
-    return fresh;
   }
 }
 

@@ -45,6 +45,7 @@ const STATUS: Partial<Readonly<Record<ErrorCode, number>>> = {
   NAME_TAKEN: 409,
   CONFLICT: 409,
   NOT_EMPTY: 409,
+  TOO_FAST: 429,
   BUSY: 503,
   NO_LINK: 503,
   STORE_UNAVAILABLE: 503,

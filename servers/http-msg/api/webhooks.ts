@@ -34,6 +34,13 @@ const letter = z
     replaying: z.boolean(),
   })
   .meta({ id: 'DeadLetter' });
+const chosen = z.strictObject({
+  ids: z
+    .array(z.string().regex(/^\d{1,15}$/))
+    .max(1000)
+    .optional()
+    .describe('default: all'),
+});
 const params = z.object({ id: z.string().max(64) });
 const tags = ['Webhooks'];
 const config = { scope: 'webhooks:write' } as const;
@@ -183,13 +190,7 @@ export const webhooks = (ctx: HttpMsgContext) => async (app: Api) => {
         operationId: 'replayDeadLetters',
         summary: 'Deliver dead letters once more',
         params,
-        body: z.strictObject({
-          ids: z
-            .array(z.string().regex(/^\d{1,15}$/))
-            .max(1000)
-            .optional()
-            .describe('default: all'),
-        }),
+        body: chosen,
         response: { 202: z.object({ replaying: z.number() }), ...problems },
       },
     },
@@ -200,6 +201,29 @@ export const webhooks = (ctx: HttpMsgContext) => async (app: Api) => {
         idList: (request.body.ids ?? []).map(Number),
       });
       return reply.code(202).send({ replaying });
+    },
+  );
+
+  app.post(
+    '/webhooks/:id/dead-letters/drop',
+    {
+      config,
+      schema: {
+        tags,
+        operationId: 'dropDeadLetters',
+        summary: 'Forget dead letters',
+        params,
+        body: chosen,
+        response: { 200: z.object({ dropped: z.number() }), ...problems },
+      },
+    },
+    async (request) => {
+      const { dropped } = await ctx.dbProxies.ask(commands.drop, {
+        webhookId: request.params.id,
+        keyId: request.key.id,
+        idList: (request.body.ids ?? []).map(Number),
+      });
+      return { dropped };
     },
   );
 };

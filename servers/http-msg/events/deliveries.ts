@@ -2,6 +2,8 @@ import { createHmac } from 'node:crypto';
 import { type Agent, request } from 'undici';
 import { ImError } from '../../../common/errors.js';
 import type { Hops } from '../../../common/hops.js';
+import { Bucket } from '../../../common/live/bucket.js';
+import type { Limits } from '../../../common/live/limits.js';
 import type { Logger } from '../../../common/log.js';
 import type { LinkGroup } from '../../../common/net/link-group.js';
 import { guardedAgent } from '../../../common/net/outgoing.js';
@@ -35,6 +37,9 @@ export interface DeliveryCounters {
 export class WebhookDeliveries {
   readonly #dbProxies: LinkGroup;
   readonly #tail: Tail;
+  readonly #limits: Limits<'http-msg'>;
+  /** Webhook → what it may still get now; one that has had its share is not claimed for. */
+  readonly #paces = new Map<string, Bucket>();
   readonly #settings: HttpMsgSettings;
   readonly #counters: DeliveryCounters;
   readonly #hops: Hops;
@@ -49,6 +54,7 @@ export class WebhookDeliveries {
   constructor(
     dbProxies: LinkGroup,
     tail: Tail,
+    limits: Limits<'http-msg'>,
     settings: HttpMsgSettings,
     counters: DeliveryCounters,
     hops: Hops,
@@ -56,6 +62,7 @@ export class WebhookDeliveries {
   ) {
     this.#dbProxies = dbProxies;
     this.#tail = tail;
+    this.#limits = limits;
     this.#settings = settings;
     this.#counters = counters;
     this.#hops = hops;
@@ -95,7 +102,10 @@ export class WebhookDeliveries {
   async #claim(): Promise<number> {
     const limit = AT_ONCE - this.#open;
     if (limit <= 0) return 0;
-    const busyIdList = [...this.#under].filter(([, count]) => count >= PER_WEBHOOK).map(([id]) => id);
+    const busyIdList = [
+      ...[...this.#under].filter(([, count]) => count >= PER_WEBHOOK).map(([id]) => id),
+      ...this.#sated(),
+    ];
     const leaseMs = this.#settings.webhookTimeoutMs + LEASE_EXTRA_MS;
     const { parcelList } = await this.#dbProxies.ask(webhooks.claim, {
       limit,
@@ -107,9 +117,27 @@ export class WebhookDeliveries {
     return parcelList.length;
   }
 
+  /** Those that have had as many deliveries as they may, for the moment. */
+  #sated(): string[] {
+    const nowMs = performance.now();
+    const rate = this.#limits.rate('webhook.calls');
+    for (const [id, pace] of this.#paces) if (pace.untilFullMs(rate, nowMs) === 0) this.#paces.delete(id);
+    return [...this.#paces].filter(([, pace]) => pace.left(rate, nowMs) === 0).map(([id]) => id);
+  }
+
+  #countDelivery(id: string): void {
+    const nowMs = performance.now();
+    const rate = this.#limits.rate('webhook.calls');
+    const pace = this.#paces.get(id) ?? new Bucket();
+    this.#paces.set(id, pace);
+    pace.owe(rate, nowMs);
+    if (pace.left(rate, nowMs) === 0) this.#limits.hit('webhook.calls');
+  }
+
   async #deliver(parcel: IM.Api.Parcel): Promise<void> {
     const { id } = parcel.webhook;
     const begunMs = performance.now();
+    this.#countDelivery(id);
     this.#open++;
     this.#under.set(id, (this.#under.get(id) ?? 0) + 1);
     const error = parcel.eventList.length === 0 ? undefined : await this.#post(parcel);

@@ -17,7 +17,7 @@ import { encodeFrame } from '../../../common/pdu/command.js';
 import { cluster, message, switchService } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
 import type { MsgContext } from '../context.js';
-import { Pace } from '../pace.js';
+import { turnOf } from '../pace.js';
 import { RecentSends } from '../recent-sends.js';
 import type { Session } from '../session.js';
 
@@ -39,8 +39,13 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   const receivedMs = ctx.clock.ticksMs();
   const wrong = refusal(draft, session, isGroup);
   if (wrong !== undefined) return refuse(ctx, session, seq, wrong);
-  const turn = turnOf(ctx, session);
-  if (turn !== undefined) await turn;
+  const turn = turnOf(ctx, session, 'sends.user');
+  if (turn !== undefined) {
+    ctx.counters.delayed.inc();
+    await turn;
+  }
+  const groupTurn = isGroup ? turnInGroup(ctx, to) : undefined;
+  if (groupTurn !== undefined) await groupTurn;
   const startedMs = ctx.clock.ticksMs();
   const startedWallMs = ctx.clock.nowMs();
   const sessionType = isGroup ? SessionType.SESSION_TYPE_GROUP : SessionType.SESSION_TYPE_SINGLE;
@@ -84,11 +89,11 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   ctx.hops.accepted(conversationId, stored.msgId, sent.sendId, receivedMs, startedMs, checkedMs, ackedMs, toldMs, sessions);
 }
 
-/** Undefined: it may say something at once; else a promise for its turn. */
-function turnOf(ctx: MsgContext, session: Session): Promise<void> | undefined {
-  session.pace ??= new Pace(ctx.sendsPerSecond);
-  const turn = session.pace.turn(performance.now());
-  if (turn !== undefined) ctx.counters.delayed.inc();
+/** A group that many write to at once has a rate of its own. */
+function turnInGroup({ limits, groupPaces }: MsgContext, groupId: number): Promise<void> | undefined {
+  const nowMs = performance.now();
+  const turn = groupPaces.of(groupId).turn(limits.rate('sends.group'), nowMs);
+  if (turn !== undefined) limits.hit('sends.group');
   return turn;
 }
 
@@ -249,8 +254,11 @@ export async function p2p(ctx: MsgContext, said: IM.SwitchService.IMP2PCmdMsg, s
   if (size > P2P_SIZE_MAX)
     throw new ImError('BAD_REQUEST', `cmd_msg_data of ${size} bytes, ${P2P_SIZE_MAX} are allowed`);
   if (!isUserId(said.toUserId)) return;
-  const turn = turnOf(ctx, session);
-  if (turn !== undefined) await turn;
+  const turn = turnOf(ctx, session, 'sends.user');
+  if (turn !== undefined) {
+    ctx.counters.delayed.inc();
+    await turn;
+  }
   const frame = encodeFrame(switchService.p2p, 0, { ...said, fromUserId: session.userId });
   deliverToUsers(ctx, [...new Set([said.toUserId, session.userId])], frame, session);
 }

@@ -1,13 +1,11 @@
 /** The console's pages in a real browser, against a real cluster. */
 
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import pg from 'pg';
-import type { BrowserContext, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import t from 'tap';
-import { openBrowser } from '../../support/chromium.js';
 import { TestCluster, until } from '../../support/cluster.js';
 import { ADMIN_PASSWORD, addAdmin } from '../../support/console.js';
+import { openPages } from '../../support/pages.js';
 import { testPostgres } from '../../support/postgres.js';
 
 const FIRST_LOAD_BYTES_MAX = 300 * 1024;
@@ -19,7 +17,7 @@ const HOSTILE = [
   '"><img src=x onerror=hacked=1>',
 ];
 const PATHS =
-  '/ /users /departments /groups /announcements /clients /integrations /storage /trace /audit /admins /account'.split(
+  '/ /users /departments /groups /announcements /clients /integrations /pushes /storage /files /limits /trace /audit /admins /account'.split(
     ' ',
   );
 
@@ -39,36 +37,7 @@ await storage.departments.add([
 await storage.users.add(
   HOSTILE.map((nick, i) => ({ name: `hostile ${i}`, nick, signInfo: nick.slice(0, 60), passwordHash: '' })),
 );
-const browser = await openBrowser(t);
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-interface Look {
-  readonly language?: string;
-  readonly theme?: string;
-  readonly width?: number;
-}
-
-async function open(t: { teardown(work: () => unknown): unknown }, look: Look = {}): Promise<Page> {
-  const { language = 'en', theme = 'light', width = 1280 } = look;
-  const context: BrowserContext = await browser.newContext({ viewport: { width, height: 860 } });
-  t.teardown(() => context.close());
-  await context.addInitScript({
-    content: `localStorage.setItem('language', '${language}'); localStorage.setItem('theme', '${theme}')`,
-  });
-  return context.newPage();
-}
-
-async function enter(page: Page, name = 'owner', path = '/'): Promise<void> {
-  await page.goto(cluster.consoleUrl + path);
-  await logIn(page, name);
-  await page.waitForSelector('main.page h1');
-}
-
-async function logIn(page: Page, name: string): Promise<void> {
-  await page.fill('input[autocomplete=username]', name);
-  await page.fill('input[autocomplete=current-password]', ADMIN_PASSWORD);
-  await page.click('form button[type=submit]');
-}
+const { open, enter, logIn, findings } = await openPages(t, cluster);
 
 /** Opens somebody's page through the search. */
 async function openPerson(page: Page, search: string): Promise<void> {
@@ -81,23 +50,6 @@ async function openPerson(page: Page, search: string): Promise<void> {
 const nickOf = async (name: string) =>
   (await storage.people.page({ name, statuses: [], byName: false, limit: 1, count: false, userIds: [] })).people[0]!
     .nick;
-
-async function findings(page: Page): Promise<string[]> {
-  await page.evaluate(axe);
-  return page.evaluate(async () => {
-    const { violations } = await (
-      globalThis as unknown as { axe: { run(): Promise<{ violations: Violation[] }> } }
-    ).axe.run();
-    return violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(' | ')}`);
-  });
-}
-interface Violation {
-  readonly id: string;
-  readonly impact: string;
-  readonly nodes: { readonly html: string }[];
-}
 
 t.test('every page can be used by everybody, in both languages and themes, and fits on a phone', async (t) => {
   for (const look of [

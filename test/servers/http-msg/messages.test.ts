@@ -164,7 +164,8 @@ t.test('keys: none, wrong, expired, revoked, for something else', async (t) => {
 t.test('so many requests a minute', async (t) => {
   const cluster = await TestCluster.start(t, postgres, { httpMsg: { requestsPerMinute: 3 } });
   const { url } = cluster.httpMsg[0]!;
-  const ask = caller(url, await cluster.apiKey());
+  const token = await cluster.apiKey();
+  const ask = caller(url, token);
   for (const left of [2, 1, 0]) {
     const { status, headers } = await ask('GET', '/api/v1/presence?users=1');
     t.match(
@@ -179,6 +180,14 @@ t.test('so many requests a minute', async (t) => {
   const refused = await ask('GET', '/api/v1/presence?users=1');
   t.match(refused, { status: 429, body: { code: 'TOO_MANY_REQUESTS' } });
   t.ok(Number(refused.headers.get('retry-after')) > 0);
+  t.equal((await ask('GET', '/scim/v2/Users')).status, 429, 'by whichever interface');
+  const group = { req_user_id: 1, group_name: 'x', group_type: 1, group_avatar: '', user_id_list: [1] };
+  const query = await fetch(`${url}/query/CreateGroup`, {
+    method: 'POST',
+    body: JSON.stringify({ ...group, app_key: token }),
+  });
+  t.match(await query.json(), { error_code: 10 });
+  t.equal(await cluster.metric('http-msg-1', 'limit_hits_total'), 3);
   t.equal(
     (await caller(url, await cluster.apiKey())('GET', '/api/v1/presence?users=1')).status,
     200,

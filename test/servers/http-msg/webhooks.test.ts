@@ -2,8 +2,11 @@ import { createHmac } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import ipaddr from 'ipaddr.js';
+import pg from 'pg';
 import t from 'tap';
-import { TestCluster, until } from '../../support/cluster.js';
+import type { AuditPage, DeadLetterPage, WebhookInfo } from '../../../servers/admin/api.js';
+import { TestCluster, testStorage, until } from '../../support/cluster.js';
+import { addAdmin, Browser } from '../../support/console.js';
 import { caller } from '../../support/http.js';
 import { type Teardown, testPostgres } from '../../support/postgres.js';
 
@@ -148,6 +151,103 @@ t.test('what cannot be delivered is set aside, can be seen, and is delivered aga
   t.match(await ask('POST', `/api/v1/webhooks/${id}/dead-letters/replay`, {}), { status: 202, body: { replaying: 1 } });
   await until(async () => (await letters()).length === 0, 'the replay');
   t.same(receiver.numbers('u1-2'), [2, 1]);
+  receiver.status = () => 500;
+  await alice.say(2, 'not wanted');
+  await until(async () => (await letters()).length === 1, 'another dead letter');
+  const drop = `/api/v1/webhooks/${id}/dead-letters/drop`;
+  t.equal((await stranger('POST', drop, {})).body.dropped, 0, 'not his');
+  t.match(await ask('POST', drop, { ids: ['999999'] }), { status: 200, body: { dropped: 0 } });
+  t.match(await ask('POST', drop, { ids: [(await letters())[0].id] }), { status: 200, body: { dropped: 1 } });
+  t.same(await letters(), []);
+});
+
+t.test('the console makes and changes webhooks, and looks after their dead letters', async (t) => {
+  const httpMsg = { ...quick, webhookAttemptsMax: 1 };
+  const cluster = await TestCluster.start(t, postgres, { httpMsg, console: {} });
+  await addAdmin(cluster.storage, 'owner', 'owner');
+  const browser = await Browser.loggedIn(cluster, 'owner');
+  const receiver = await Receiver.start(t);
+  receiver.status = () => 500;
+  const made = await browser.ask<{ webhook: WebhookInfo; secret: string }>('POST', '/api/webhooks', {
+    url: receiver.url,
+    withBodies: false,
+  });
+  t.equal(made.status, 200);
+  const { id } = made.body.webhook;
+  const list = async () => (await browser.ask<WebhookInfo[]>('GET', '/api/webhooks')).body;
+  t.match(await list(), [{ id, url: receiver.url, keyId: '', withBodies: false, active: true }]);
+  t.notMatch(JSON.stringify(await list()), made.body.secret, 'the secret is shown once');
+  const change = { id, withBodies: true };
+  t.equal((await browser.ask('POST', '/api/webhooks/change', change)).status, 204);
+  t.match(await list(), [{ url: receiver.url, withBodies: true }]);
+  t.equal((await browser.ask('POST', '/api/webhooks/change', { ...change, id: 'wh_none' })).status, 404);
+  t.equal((await browser.ask('POST', '/api/webhooks', { url: 'file:///etc/passwd', withBodies: true })).status, 400);
+
+  const alice = await cluster.login('alice');
+  for (const [n, to] of [2, 3].entries()) await alice.say(to, `letter ${n}`);
+  const letters = async () =>
+    (await browser.ask<DeadLetterPage>('GET', `/api/webhooks/dead-letters?id=${id}`)).body.letters;
+  await until(async () => (await letters()).length === 2, 'two dead letters');
+  const sorted = [...(await letters())].sort((a, b) => a.userIds![1]! - b.userIds![1]!);
+  t.match(sorted, [
+    { userIds: [1, 2], fromMsgId: 1, toMsgId: 1, error: 'status 500', replaying: false },
+    { userIds: [1, 3], fromMsgId: 1, toMsgId: 1 },
+  ]);
+  receiver.status = () => 200;
+  const ids = [sorted[0]!.id];
+  t.same((await browser.ask('POST', '/api/webhooks/dead-letters/replay', { id, ids })).body, { count: 1 });
+  await until(() => receiver.numbers('u1-2').length === 1, 'the replay');
+  t.equal(receiver.deliveries[0]!.events[0]!.message.content?.text, 'letter 0', 'changed to bring what is said');
+  const { headers, body } = receiver.deliveries[0]!;
+  const signed = createHmac('sha256', made.body.secret).update(`${headers['x-teamtalk-timestamp']}.${body}`);
+  t.equal(headers['x-teamtalk-signature'], `v1=${signed.digest('hex')}`);
+  await until(async () => (await letters()).length === 1, 'the delivered one to be gone');
+  t.same((await browser.ask('POST', '/api/webhooks/dead-letters/drop', { id })).body, { count: 1 });
+  t.same(await letters(), []);
+  t.same(receiver.numbers('u1-3'), [], 'a dropped one is never delivered');
+  const trail = (await browser.ask<AuditPage>('GET', `/api/audit?subject=webhook:${id}`)).body;
+  t.same(
+    trail.rows.map((row) => row.action),
+    ['webhook.drop', 'webhook.replay', 'webhook.change', 'webhook.create'],
+  );
+  t.match(trail.rows[2], { before: { withBodies: false }, after: { withBodies: true } });
+  t.notMatch(JSON.stringify(trail), made.body.secret);
+});
+
+t.test('what signs deliveries lies sealed, that of an older version included', async (t) => {
+  const cluster = await TestCluster.start(t, postgres, { httpMsg: quick });
+  const receiver = await Receiver.start(t);
+  const ask = caller(cluster.httpMsg[0]!.url, await cluster.apiKey());
+  const made = (await ask('POST', '/api/v1/webhooks', { url: receiver.url })).body;
+  const client = new pg.Client(cluster.databaseUrl);
+  await client.connect();
+  t.teardown(() => client.end());
+  const stored = async () =>
+    (await client.query('select secret, sealed_secret from meta.webhook where id = $1', [made.id])).rows[0];
+  const fresh = await stored();
+  t.equal(fresh.secret, null);
+  t.notOk(fresh.sealed_secret.includes(made.secret.slice(6)), 'not readable');
+  await client.query('update meta.webhook set secret = $2, sealed_secret = null where id = $1', [made.id, 'whsec_old']);
+  const alice = await cluster.login('alice');
+  const signs = async (n: number) => {
+    await alice.say(2, 'signed');
+    await until(() => receiver.numbers('u1-2').length === n, 'the delivery');
+    const { headers, body } = receiver.deliveries.at(-1)!;
+    const expected = createHmac('sha256', 'whsec_old').update(`${headers['x-teamtalk-timestamp']}.${body}`);
+    return headers['x-teamtalk-signature'] === `v1=${expected.digest('hex')}`;
+  };
+  t.ok(await signs(1), 'by an older version, as it is');
+  const started = await testStorage(cluster.databaseUrl, cluster.masterKey);
+  await started.close();
+  const sealed = await stored();
+  t.equal(sealed.secret, null, 'sealed by the next start');
+  t.not(sealed.sealed_secret, null);
+  t.ok(await signs(2), 'and signs as before');
+  await client.query("update meta.webhook set sealed_secret = '\\x00' where id = $1", [made.id]);
+  await alice.say(2, 'cannot be signed');
+  const lastError = async () => (await ask('GET', '/api/v1/webhooks')).body.webhooks[0].lastError;
+  await until(async () => /cannot be opened/.test((await lastError()) ?? ''), 'the list to say so');
+  t.equal(receiver.numbers('u1-2').length, 2, 'nothing goes out unsigned');
 });
 
 t.test('a webhook of a person hears of his conversations only, and of groups while he is in them', async (t) => {

@@ -5,9 +5,12 @@ import { AnnouncementsPage } from './announcements.js';
 import { AuditPage } from './audit.js';
 import { ClientsPage } from './clients.js';
 import { DepartmentsPage } from './departments.js';
+import { FilesPage } from './files.js';
 import { GroupsPage } from './groups.js';
 import { IntegrationsPage } from './integrations.js';
+import { LimitsPage } from './limits.js';
 import { OverviewPage } from './overview.js';
+import { PushesPage } from './pushes.js';
 import { StoragePage } from './storage.js';
 import { TracePage } from './trace.js';
 import { UsersPage } from './users.js';
@@ -49,6 +52,30 @@ export const pages: readonly PageRow[] = [
     section: 'nav.system',
     needs: 'storage.look',
     page: StoragePage,
+  },
+  {
+    path: '/files',
+    title: 'files.title',
+    icon: 'file',
+    section: 'nav.system',
+    needs: 'storage.look',
+    page: FilesPage,
+  },
+  {
+    path: '/limits',
+    title: 'limits.title',
+    icon: 'settings',
+    section: 'nav.system',
+    needs: 'look',
+    page: LimitsPage,
+  },
+  {
+    path: '/pushes',
+    title: 'pushes.title',
+    icon: 'push',
+    section: 'nav.clients',
+    needs: 'look',
+    page: PushesPage,
   },
   {
     path: '/integrations',

@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
-import type { ApiKeyInfo, ApiKeyList, WebhookInfo } from '../../api.js';
+import type { ApiKeyInfo, ApiKeyList } from '../../api.js';
 import { api, may } from '../client.js';
-import { ago, dateTime, number, t } from '../texts/index.js';
-import { say, sure } from '../ui/ask.js';
+import { ago, dateTime, t } from '../texts/index.js';
+import { sure } from '../ui/ask.js';
+import { OnceDialog } from '../ui/once.js';
 import {
   Button,
   Cell,
@@ -19,17 +20,17 @@ import {
 } from '../ui/parts.js';
 import { useAction } from '../ui/use-action.js';
 import { type Loaded, useLoad } from '../use-load.js';
+import { Hooks } from './webhooks.js';
 
 const DAY_MS = 86_400_000;
 
 /** What other systems may do here, and whom the cluster tells of messages. */
 export function IntegrationsPage() {
   const keys = useLoad(() => api<ApiKeyList>('GET', '/api/keys'), []);
-  const hooks = useLoad(() => api<WebhookInfo[]>('GET', '/api/webhooks'), []);
   return (
     <Page title={t('integrations.title')} about={t('integrations.about')}>
       <Keys keys={keys} />
-      <Hooks hooks={hooks} />
+      <Hooks />
     </Page>
   );
 }
@@ -121,22 +122,7 @@ function Keys({ keys }: { keys: Loaded<ApiKeyList> }) {
         />
       )}
       {token !== undefined && (
-        <Dialog title={t('apiKeys.made')} onClose={() => setToken(undefined)}>
-          <div class="stack">
-            <p>{t('users.handOverText')}</p>
-            <p>
-              <code>{token}</code>
-            </p>
-            <div class="actions end">
-              <Button onClick={() => void navigator.clipboard.writeText(token).then(() => say(t('copied')))}>
-                {t('copy')}
-              </Button>
-              <Button kind="main" onClick={() => setToken(undefined)}>
-                {t('close')}
-              </Button>
-            </div>
-          </div>
-        </Dialog>
+        <OnceDialog title={t('apiKeys.made')} secret={token} onClose={() => setToken(undefined)} />
       )}
     </section>
   );
@@ -208,88 +194,5 @@ function NewKey({ all, made, onClose }: { all: readonly string[]; made(token: st
         </div>
       </form>
     </Dialog>
-  );
-}
-
-function Hooks({ hooks }: { hooks: Loaded<WebhookInfo[]> }) {
-  const action = useAction();
-  const act = (path: string, body: object) =>
-    action.run(async () => {
-      await api('POST', path, body);
-      hooks.reload();
-    });
-  const remove = async ({ id, url }: WebhookInfo) => {
-    if (await sure({ title: t('hooks.removeSure'), text: url, yes: t('remove') }))
-      await act('/api/webhooks/remove', { id });
-  };
-  const error = hooks.error ?? action.error;
-  return (
-    <section class="sheet">
-      <header>
-        <h2>{t('hooks.title')}</h2>
-        <p class="soft small-text">{t('hooks.about')}</p>
-      </header>
-      {error && <Failure error={error} retry={hooks.reload} />}
-      {hooks.data === undefined ? (
-        error === undefined && <Loading />
-      ) : hooks.data.length === 0 ? (
-        <Nothing text={t('hooks.none')} icon="hook" />
-      ) : (
-        <table class="cards">
-          <thead>
-            <tr>
-              <th>{t('hooks.url')}</th>
-              <th>{t('hooks.state')}</th>
-              <th class="number">{t('hooks.waiting')}</th>
-              <th class="number">{t('hooks.dead')}</th>
-              <th>
-                <span class="unseen">{t('edit')}</span>
-              </th>
-            </tr>
-          </thead>
-          <tbody>
-            {hooks.data.map((hook) => (
-              <tr key={hook.id}>
-                <Cell label="">
-                  <div>
-                    <Said text={hook.url} />
-                    {hook.lastError !== undefined && hook.lastError !== '' && (
-                      <span class="soft small-text">
-                        <Said text={hook.lastError} />
-                      </span>
-                    )}
-                  </div>
-                </Cell>
-                <Cell label={t('hooks.state')}>
-                  {hook.active ? <Mark kind="good">{t('hooks.on')}</Mark> : <Mark kind="warn">{t('hooks.off')}</Mark>}
-                </Cell>
-                <Cell label={t('hooks.waiting')} class="number">
-                  {number(hook.waiting ?? 0)}
-                </Cell>
-                <Cell label={t('hooks.dead')} class="number">
-                  {number(hook.dead ?? 0)}
-                </Cell>
-                <td class="tight">
-                  {may('integrations.change') && (
-                    <div class="actions">
-                      <Button
-                        small
-                        busy={action.busy}
-                        onClick={() => void act('/api/webhooks/active', { id: hook.id, active: !hook.active })}
-                      >
-                        {hook.active ? t('hooks.pause') : t('hooks.resume')}
-                      </Button>
-                      <Button small kind="danger" busy={action.busy} onClick={() => void remove(hook)}>
-                        {t('remove')}
-                      </Button>
-                    </div>
-                  )}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      )}
-    </section>
   );
 }

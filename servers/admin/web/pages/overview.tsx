@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks';
-import type { Figures, MsgServerInfo, ServerFigures } from '../../api.js';
+import type { Figures, MsgServerInfo, ServerFigures, StorageState } from '../../api.js';
 import { api, readSession } from '../client.js';
 import { ago, bytes, dateTime, number, t } from '../texts/index.js';
 import { Chart } from '../ui/chart.js';
@@ -107,6 +107,7 @@ function Live({ all, now }: { all: readonly Figures[]; now: Figures }) {
       </div>
       <Servers servers={now.servers} />
       <MsgServers />
+      <ShardFill />
     </>
   );
 }
@@ -215,6 +216,60 @@ function MsgServers() {
               </Cell>
               <Cell label={t('server.connections')} class="number">
                 {number(server.connections)} / {number(server.connectionsMax)}
+              </Cell>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+/** How much there is on each shard: looked at once, as counting costs every one of them a look at its tables. */
+function ShardFill() {
+  const { data } = useLoad(() => api<StorageState>('GET', '/api/storage'), []);
+  if (data === undefined) return null;
+  const most = Math.max(1, ...data.shards.map((shard) => shard.bytes ?? 0));
+  return (
+    <section class="sheet">
+      <header>
+        <h2>{t('overview.shards')}</h2>
+      </header>
+      <table class="cards">
+        <thead>
+          <tr>
+            <th>{t('storage.shard')}</th>
+            <th class="number">{t('storage.buckets')}</th>
+            <th class="number">{t('storage.messages')}</th>
+            <th class="number">{t('storage.size')}</th>
+            <th>{t('storage.fill')}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {data.shards.map((shard) => (
+            <tr key={shard.name}>
+              <Cell label="">
+                <a href="/storage">{shard.name}</a>
+              </Cell>
+              <Cell label={t('storage.buckets')} class="number">
+                {number(shard.buckets.length)}
+              </Cell>
+              <Cell label={t('storage.messages')} class="number">
+                {shard.messages === undefined ? '–' : number(shard.messages)}
+              </Cell>
+              <Cell label={t('storage.size')} class="number">
+                {shard.bytes === undefined ? '–' : bytes(shard.bytes)}
+              </Cell>
+              <Cell label={t('storage.fill')}>
+                {shard.problem === undefined ? (
+                  <div class="meter">
+                    <i style={{ width: `${((shard.bytes ?? 0) / most) * 100}%` }} />
+                  </div>
+                ) : (
+                  <Mark kind="bad">
+                    <Said text={shard.problem} />
+                  </Mark>
+                )}
               </Cell>
             </tr>
           ))}

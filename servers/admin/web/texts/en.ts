@@ -1,4 +1,7 @@
+import { systemEn } from './en-system.js';
+
 export const en = {
+  ...systemEn,
   product: 'TeamTalk console',
   loading: 'Loading',
   retry: 'Try again',
@@ -417,18 +420,6 @@ export const en = {
   'apiKeys.lifetime': 'Works for',
   'apiKeys.days': '{count} days',
   'apiKeys.forever': 'as long as it is not revoked',
-  'hooks.title': 'Webhooks',
-  'hooks.about': 'Made by other systems with their keys',
-  'hooks.none': 'No webhooks.',
-  'hooks.url': 'Address',
-  'hooks.state': 'State',
-  'hooks.on': 'on',
-  'hooks.off': 'paused',
-  'hooks.waiting': 'Waiting',
-  'hooks.dead': 'Dead letters',
-  'hooks.pause': 'Pause',
-  'hooks.resume': 'Go on',
-  'hooks.removeSure': 'Remove this webhook?',
 
   'conflict.title': 'Somebody else has changed this meanwhile',
   'conflict.text': 'Nothing was saved yet. This is what differs:',

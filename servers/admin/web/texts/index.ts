@@ -39,6 +39,18 @@ export function bytes(value: number): string {
   return `${number(value / 1024 ** power, power === 0 ? 0 : 1)} ${units[power]}`;
 }
 
+/** A length of time, in the largest unit that leaves a whole number. */
+export function duration(ms: number): string {
+  const [unit, size] = (
+    [
+      ['hour', 3_600_000],
+      ['minute', 60_000],
+      ['second', 1_000],
+    ] as const
+  ).find(([, each]) => ms >= each && ms % each === 0) ?? ['second', 1_000];
+  return (ms / size).toLocaleString(locale(), { style: 'unit', unit, maximumFractionDigits: 1 });
+}
+
 /** How long ago, in one unit. */
 export function ago(ms: number, nowMs = Date.now()): string {
   const seconds = Math.max(0, Math.round((nowMs - ms) / 1000));

@@ -1,6 +1,8 @@
 import type { Texts } from './index.js';
+import { systemZh } from './zh-system.js';
 
 export const zh: Texts = {
+  ...systemZh,
   product: 'TeamTalk 控制台',
   loading: '正在加载',
   retry: '重试',
@@ -414,18 +416,6 @@ export const zh: Texts = {
   'apiKeys.lifetime': '有效期',
   'apiKeys.days': '{count} 天',
   'apiKeys.forever': '直到被吊销',
-  'hooks.title': 'Webhook',
-  'hooks.about': '由其他系统使用其密钥创建',
-  'hooks.none': '没有 Webhook。',
-  'hooks.url': '地址',
-  'hooks.state': '状态',
-  'hooks.on': '启用',
-  'hooks.off': '已暂停',
-  'hooks.waiting': '等待中',
-  'hooks.dead': '死信',
-  'hooks.pause': '暂停',
-  'hooks.resume': '继续',
-  'hooks.removeSure': '移除此 Webhook？',
 
   'conflict.title': '其他人已修改了此内容',
   'conflict.text': '尚未保存。差异如下：',
