@@ -13,9 +13,13 @@ import { startProcesses } from '../support/processes.js';
 import { runTool } from '../support/tool.js';
 
 const MIB = 1024 * 1024;
-/** With what a server has anyway, more than it may take. A gigabyte and more goes through by hand: FILE_TEST_MIB=2048. */
-const LARGE = Number(process.env.FILE_TEST_MIB ?? 128) * MIB;
-const RSS_MAX = 200 * MIB;
+/** A gigabyte and more goes through by hand: FILE_TEST_MIB=2048. */
+const LARGE = Number(process.env.FILE_TEST_MIB ?? 192) * MIB;
+/**
+ * What the server may take more than it has anyway, about 100 MiB with nothing to do, 45 of them pages of node itself.
+ * Measured are 40 to 70, the same for a second file: pieces that wait for the collector, which on a busy machine comes late.
+ */
+const GROWTH_MAX = 150 * MIB;
 
 const cluster = await startProcesses(t, { args: ['--no-demo'] });
 const { store } = cluster.info;
@@ -116,6 +120,9 @@ t.test('the tool: what there is, what would go, whether all of it opens; and key
 });
 
 t.test(`${LARGE / MIB} MiB through HTTP and back, in little memory`, async (t) => {
+  await cluster.back('file', await cluster.kill('file')); // one that has done nothing so far
+  await until(async () => (await fetch(store).catch(() => undefined)) !== undefined, 'it to be back', 30_000);
+  const before = await rssMax();
   const startedMs = performance.now();
   const hash = createHash('sha256');
   const url = await begun(LARGE);
@@ -132,14 +139,19 @@ t.test(`${LARGE / MIB} MiB through HTTP and back, in little memory`, async (t) =
   const back = createHash('sha256');
   for await (const piece of (await fetch(signed(path!))).body!) back.update(piece);
   t.equal(back.digest('hex'), hash.digest('hex'));
-  const status = await readFile(`/proc/${(await cluster.state()).pids.file}/status`, 'utf8');
-  const rss = Number(/VmHWM:\s+(\d+)/.exec(status)![1]) * 1024;
-  t.ok(rss < RSS_MAX, `${Math.round(rss / MIB)} MiB at most`);
+  const rss = await rssMax();
+  t.ok(rss - before < GROWTH_MAX, `${Math.round((rss - before) / MIB)} MiB more than before at most`);
   const seconds = (from: number, to: number) => ((to - from) / 1000).toFixed(1);
   t.comment(
     `up in ${seconds(startedMs, sentMs)} s, down in ${seconds(sentMs, performance.now())} s, ${Math.round(rss / MIB)} MiB`,
   );
 });
+
+/** The most memory that the file server has had so far. */
+async function rssMax(): Promise<number> {
+  const status = await readFile(`/proc/${(await cluster.state()).pids.file}/status`, 'utf8');
+  return Number(/VmHWM:\s+(\d+)/.exec(status)![1]) * 1024;
+}
 
 /** The path of the smallest object. */
 async function smallest(): Promise<string> {
