@@ -17,7 +17,7 @@ import type { DbProxyContext } from '../context.js';
 import type { Actor, AuditRow } from '../storage/audit.js';
 import type { ImportOutcome, PersonChange, PersonChanged, PersonFields } from '../storage/people.js';
 import { canBeKept } from './buddy.js';
-import { endDevice } from './login.js';
+import { endDevice, isOneLine } from './login.js';
 
 const { GroupType } = IM.BaseDefine;
 const STATUS_MAX = 4;
@@ -206,7 +206,8 @@ export async function removeDevice(
 ): Promise<IM.Directory.IMRemoveDeviceRsp.$Properties> {
   const { deviceId } = asked;
   const userId = requireUserId(asked.userId);
-  const removed = await ctx.loginTokens.removeAudited(actorOf(asked.actor), userId, deviceId);
+  const actor = actorOf(asked.actor);
+  const removed = isOneLine(deviceId) && (await ctx.loginTokens.removeAudited(actor, userId, deviceId));
   if (removed) endDevice(ctx, { userId, deviceId });
   return { removed };
 }

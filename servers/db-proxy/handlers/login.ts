@@ -58,7 +58,7 @@ export async function removeDevice(
   ctx: DbProxyContext,
   { userId, deviceId }: IM.Login.IMDeviceRemoveReq,
 ): Promise<IM.Login.IMDeviceRemoveRsp.$Properties> {
-  const removed = await ctx.loginTokens.remove(userId, deviceId);
+  const removed = isOneLine(deviceId) && (await ctx.loginTokens.remove(userId, deviceId));
   if (removed) endDevice(ctx, { userId, deviceId });
   return { userId, resultCode: removed ? 0 : 1 };
 }
@@ -74,7 +74,8 @@ function deviceOf({ deviceId, deviceName, clientType }: IM.BaseDefine.DeviceInfo
   return { deviceId, deviceName: isOneLine(deviceName) ? deviceName.slice(0, DEVICE_NAME_LENGTH_MAX) : '', clientType };
 }
 
-function isOneLine(text: string): boolean {
+/** What is none is no device's: PostgreSQL has no text with a NUL in it. */
+export function isOneLine(text: string): boolean {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
   return !/[\x00-\x1f\x7f]/.test(text);
 }

@@ -41,7 +41,7 @@ const chosen = z.strictObject({
     .optional()
     .describe('default: all'),
 });
-const params = z.object({ id: z.string().max(64) });
+const params = z.object({ id: z.string().regex(/^[\w-]{1,64}$/) });
 const tags = ['Webhooks'];
 const config = { scope: 'webhooks:write' } as const;
 
