@@ -97,7 +97,12 @@ export async function startPushServer(
           ...manners.now,
           vendorList: vendors.all.map((each) => ({ ...each, countList: tally.of(each.vendor) })),
         })),
-        answer(push.test, (_own, asked) => testPush(dbProxies, vendors, asked)),
+        answer(push.test, async (_own, asked) => {
+          const testedList = await testPush(dbProxies, vendors, asked);
+          for (const { vendor, result, reason } of testedList)
+            tally.add(vendor, result, reason.slice(0, REASON_LENGTH_MAX));
+          return { testedList };
+        }),
       ]),
     },
   }).catch(async (error: unknown) => {

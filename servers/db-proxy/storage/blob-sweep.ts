@@ -31,7 +31,8 @@ export function totalChanged(change: string): string {
      where slot = pg_backend_pid() % 16 and changed.bytes <> 0)`;
 }
 
-const EXPIRED = `(f.expires < now() or exists (
+// Never null: what is not expired is also said of files that do not expire.
+const EXPIRED = `(coalesce(f.expires < now(), false) or exists (
   select from meta.file_rule r where r.kind = f.kind and f.created < now() - r.days * interval '1 day'))`;
 const STALE = `removing is null and held_until < now() and touched < now() - $1 * interval '1 ms'`;
 const UNREFERENCED = 'b.removing is null and not exists (select from meta.file f where f.blob_id = b.id)';

@@ -113,6 +113,7 @@ t.test('a quota that is set is kept at once; who has most is shown; what is due 
   await t.rejects(send(200_000, 'second'), 'no more room');
   await until(async () => (await limit('quota.user')).hits! >= 1, 'it to be counted');
 
+  t.equal((await files()).unreferencedBlobs, 0, 'it has its name');
   await cluster.storage.blobs.dropFile('store', path);
   const ran = async (dryRun: boolean) =>
     (await files()).servers.every(({ removal }) => removal?.endedMs !== undefined && removal.dryRun === dryRun);
@@ -157,6 +158,7 @@ t.test('what a push shows is set while servers run, and a test push says how the
   await page.getByRole('button', { name: 'Send', exact: true }).click();
   const answer = row(page, 'token of a p…');
   await answer.getByText('taken').waitFor();
+  await row(page, 'Only into the log').getByRole('cell', { name: '1', exact: true }).first().waitFor();
   t.notMatch(await page.content(), 'token of a phone', 'a whole token is shown nowhere');
   t.same(await findings(page), []);
   t.match((await owner.ask<AuditPage>('GET', '/api/audit?subject=user:3')).body.rows, [
@@ -235,4 +237,38 @@ t.test('buckets move to another shard, and both are on the overview', async (t) 
   const shard = row(page, 'shard-2');
   await shard.getByRole('cell', { name: '3', exact: true }).waitFor();
   await row(page, 'shard-1').getByRole('cell', { name: '253' }).waitFor();
+});
+
+t.test('a list of 100,000 people comes up, is searched and turned', async (t) => {
+  const client = new pg.Client(cluster.databaseUrl);
+  await client.connect();
+  t.teardown(() => client.end());
+  await client.query(
+    `insert into meta.users (name, nick, password_hash, created, updated)
+     select 'worker' || n, 'Worker ' || n, '', 1, 1 from generate_series(1, 100000) n`,
+  );
+  await client.query('analyze meta.users');
+  const page = await open(t);
+  await enter(page, 'owner', '/clients');
+  const timed = async (what: string, work: () => Promise<unknown>) => {
+    const startedMs = performance.now();
+    await work();
+    t.comment(`${what}: ${Math.round(performance.now() - startedMs)} ms`);
+  };
+  await timed('the first page', async () => {
+    await page.locator('a[href="/users"]').click();
+    await page.getByText(/^100,00\d in this list$/).waitFor();
+  });
+  await timed('the next page', async () => {
+    await page.getByRole('button', { name: 'Next' }).click();
+    await page.getByRole('button', { name: 'Back' }).and(page.locator(':enabled')).waitFor();
+  });
+  await timed('one of them by name', async () => {
+    await page.fill('main input[type=search]', 'worker99999');
+    await until(async () => (await page.locator('tbody tr').count()) === 1, 'one person');
+  });
+  await timed('many of them by how they begin', async () => {
+    await page.fill('main input[type=search]', 'Worker 9');
+    await page.getByText(/^11,111 in this list$/).waitFor();
+  });
 });

@@ -29,7 +29,7 @@ export const en = {
   menu: 'Menu',
   language: 'Language',
   theme: 'Appearance',
-  'theme.system': 'Like the system',
+  'theme.system': 'System',
   'theme.light': 'Light',
   'theme.dark': 'Dark',
   typeToConfirm: 'Type {word} to go on',
