@@ -53,6 +53,13 @@ export const ANNOUNCEMENTS_LISTED_MAX = 100;
 /** Of those who could not be told. */
 export const ANNOUNCE_FAILURES_SHOWN_MAX = 100;
 
+/** Of an export: people or groups named, messages of one page, characters of its reason and its case number. */
+export const EXPORT_NAMED_MAX = 100;
+export const EXPORT_PAGE_MAX = 100;
+export const EXPORT_REASON_LENGTH_MAX = 1_000;
+export const EXPORT_CASE_LENGTH_MAX = 128;
+export const EXPORTS_LISTED_MAX = 200;
+
 /** Lists in requests and answers, in entries. */
 export const HISTORY_PAGE_MAX = 200;
 export const MESSAGES_BY_ID_MAX = 100;

@@ -471,6 +471,31 @@ export interface FilesInfo {
   readonly servers: readonly FileServerInfo[];
 }
 
+/** An export of what people wrote: who wants what of it, and where it stands. */
+export interface ExportInfo {
+  readonly id: number;
+  readonly userIds: readonly number[];
+  readonly groupIds: readonly number[];
+  readonly withGroups: boolean;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly reason: string;
+  readonly caseNumber: string;
+  readonly askedBy: string;
+  readonly askedMs: number;
+  readonly state: 'asked' | 'approved' | 'refused' | 'running' | 'cancelled' | 'done';
+  readonly decidedBy?: string | undefined;
+  /** Taken out so far. */
+  readonly messages: number;
+  readonly bytes?: number | undefined;
+  /** Of the file, in hex. */
+  readonly sha256?: string | undefined;
+  readonly endedMs?: number | undefined;
+  /** The caller's own; with a ticket he may have the file now. */
+  readonly own: boolean;
+  readonly ticket?: string | undefined;
+}
+
 /** How far an announcement has come. */
 export interface AnnouncementState {
   readonly id: number;

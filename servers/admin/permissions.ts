@@ -6,10 +6,11 @@ const ADMINS = ['owner', 'admin'] as const;
 const WORKERS = ['owner', 'admin', 'operator'] as const;
 const CHECKERS = ['owner', 'admin', 'auditor'] as const;
 const ALL = ['owner', 'admin', 'operator', 'auditor'] as const;
+const COMPLIANCE = ['compliance'] as const;
 
 const table = {
   /** Overview, people, departments, groups, discovery. */
-  look: ALL,
+  look: [...ALL, ...COMPLIANCE],
   /** Change people, departments, groups; end sessions. */
   'directory.change': WORKERS,
   'users.import': ADMINS,
@@ -30,6 +31,12 @@ const table = {
   'audit.look': CHECKERS,
   'admins.look': CHECKERS,
   'admins.change': ADMINS,
+  /** That there are exports, whose and of what range; never what is in them. */
+  'export.look': ['owner', 'auditor', ...COMPLIANCE],
+  /** Ask for one, and have it once an owner has agreed. */
+  export: COMPLIANCE,
+  'export.decide': OWNER,
+  'export.cancel': ['owner', ...COMPLIANCE],
 } as const satisfies Record<string, readonly Role[]>;
 
 export type Permission = keyof typeof table;

@@ -3,6 +3,7 @@ import { adminRoutes } from './handlers/admins.js';
 import { announcementRoutes } from './handlers/announcements.js';
 import { auditRoutes } from './handlers/audit.js';
 import { departmentRoutes } from './handlers/departments.js';
+import { exportRoutes } from './handlers/exports.js';
 import { fileRoutes } from './handlers/files.js';
 import { groupRoutes } from './handlers/groups.js';
 import { integrationRoutes } from './handlers/integrations.js';
@@ -31,6 +32,7 @@ export const routes: readonly Route[] = [
   ...storageRoutes,
   ...fileRoutes,
   ...traceRoutes,
+  ...exportRoutes,
   ...integrationRoutes,
   ...auditRoutes,
   ...adminRoutes,

@@ -28,6 +28,7 @@ import * as buddies from './handlers/buddy.js';
 import * as consoles from './handlers/console.js';
 import * as directories from './handlers/directory.js';
 import * as happened from './handlers/event.js';
+import * as exporting from './handlers/export.js';
 import * as files from './handlers/file.js';
 import { filesState } from './handlers/file-state.js';
 import * as groups from './handlers/group.js';
@@ -159,6 +160,8 @@ export const fromConsoles = commandTable<DbProxyContext, Peer>([
   answer(consoleView.moveBuckets, upkeeps.moveBuckets),
   answer(consoleView.trace, trace),
   answer(consoleView.filesState, filesState),
+  answer(consoleView.exports, exporting.exports),
+  answer(consoleView.exportPage, exporting.exportPage),
   ...announcer,
 ]);
 

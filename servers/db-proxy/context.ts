@@ -13,6 +13,7 @@ import type { DepartmentTree } from './storage/department-tree.js';
 import type { Departments } from './storage/departments.js';
 import type { Devices } from './storage/devices.js';
 import type { Events } from './storage/events.js';
+import type { Exports } from './storage/exports.js';
 import type { GroupAdmin } from './storage/group-admin.js';
 import type { Groups } from './storage/groups.js';
 import type { LiveSettings } from './storage/live-settings.js';
@@ -61,6 +62,7 @@ export interface DbProxyContext {
   readonly upkeep: Upkeep;
   readonly traces: Traces;
   readonly announcements: Announcements;
+  readonly exports: Exports;
   readonly hops: Hops;
   readonly log: Logger;
 }

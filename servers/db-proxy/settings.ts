@@ -5,6 +5,7 @@ import {
   commonSettings,
   count,
   type Definitions,
+  flag,
   milliseconds,
   port,
   type SettingsOf,
@@ -47,6 +48,8 @@ export const dbProxySettings = {
     0,
   ),
   loginTokenDays: count(30, 'days that a device stays logged in by its token without being used', 1, 3650),
+  exportApproval: flag(true, 'an owner of the console has to agree before what people wrote is exported'),
+  exportMs: milliseconds(3_600_000, 'how long making one export may take'),
   timeZone: {
     ...text(
       Intl.DateTimeFormat().resolvedOptions().timeZone,

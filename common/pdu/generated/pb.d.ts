@@ -3739,6 +3739,7 @@ export namespace IM {
             tokenHash: Uint8Array;
             id: number;
             after?: IM.Cluster.MissedPlace | undefined;
+            taken: number;
             static encode(message: IM.Console.IMExportPageReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Console.IMExportPageReq;
         }
@@ -3748,6 +3749,7 @@ export namespace IM {
                 tokenHash: Uint8Array;
                 id: number;
                 after?: IM.Cluster.MissedPlace.$Properties | undefined;
+                taken: number;
             }
         }
 

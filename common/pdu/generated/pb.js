@@ -20772,6 +20772,7 @@ export const IM = $root.IM = (() => {
 
             IMExportPageReq.prototype.tokenHash = $util.newBuffer([]);
             IMExportPageReq.prototype.id = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+            IMExportPageReq.prototype.taken = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
 
             IMExportPageReq.encode = function (message, writer, _depth) {
                 if (!writer)
@@ -20784,6 +20785,7 @@ export const IM = $root.IM = (() => {
                 writer.uint32(16).uint64(message.id);
                 if (message.after != null && $Object.hasOwnProperty.call(message, "after"))
                     $root.IM.Cluster.MissedPlace.encode(message.after, writer.uint32(26).fork(), _depth + 1).ldelim();
+                writer.uint32(32).uint64(message.taken);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -20835,6 +20837,12 @@ export const IM = $root.IM = (() => {
                             message.after = $root.IM.Cluster.MissedPlace.decode(reader, reader.size(), $undefined, _depth + 1, message.after);
                             continue;
                         }
+                    case 4: {
+                            if (wireType !== 0)
+                                break;
+                            message.taken = reader.uint64();
+                            continue;
+                        }
                     }
                     reader.skipType(wireType, _depth, tag);
                     if (!reader.discardUnknown) {
@@ -20853,6 +20861,8 @@ export const IM = $root.IM = (() => {
                     throw $util.ProtocolError("missing required 'tokenHash'", { instance: message });
                 if (!$Object.hasOwnProperty.call(message, "id"))
                     throw $util.ProtocolError("missing required 'id'", { instance: message });
+                if (!$Object.hasOwnProperty.call(message, "taken"))
+                    throw $util.ProtocolError("missing required 'taken'", { instance: message });
                 return message;
             };
 

@@ -117,7 +117,8 @@ function refusalOf(
   isTool: boolean,
 ): 'conflict' | 'name-taken' | 'last-owner' | 'not-found' | 'not-allowed' | undefined {
   if (change.id !== undefined && before === undefined) return 'not-found';
-  const touchesOwner = before?.role === 'owner' || change.role === 'owner';
+  // Who may take out what people wrote is the owners' to say, and nobody else gets into such an account.
+  const touchesOwner = [before?.role, change.role].some((role) => role === 'owner' || role === 'compliance');
   const ownRights =
     before !== undefined &&
     before.id === by?.id &&

@@ -105,6 +105,38 @@ export class Messages {
     return rows.map((row) => this.opened(row));
   }
 
+  /** Oldest first, above `after`, at most `limit`. */
+  async onwards(id: bigint, after: number, limit: number): Promise<Message[]> {
+    const rows = await this.#read<WholeRow>(id, {
+      name: 'messages-onwards',
+      text: `select ${WHOLE} from shard.message m ${ATTACHMENT}
+              where shard.readable(array[$1::smallint]) and m.bucket = $1 and m.conversation_id = $2 and m.msg_id > $3
+              order by m.msg_id limit $4`,
+      values: [after, limit],
+    });
+    await this.ready(rows);
+    return rows.map((row) => this.opened(row));
+  }
+
+  /** The last id from before a moment: times of a conversation never go back. 0: there is none. */
+  async lastBefore(id: bigint, timeMs: number): Promise<number> {
+    let [low, high] = [0, await this.head(id)];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const rows = await this.#read<{ msg_id: number; create_time_ms: bigint }>(id, {
+        name: 'message-time',
+        text: `select msg_id, create_time_ms from shard.message
+                where shard.readable(array[$1::smallint]) and bucket = $1 and conversation_id = $2 and msg_id <= $3
+                order by msg_id desc limit 1`,
+        values: [middle],
+      });
+      const found = rows[0];
+      if (found === undefined || Number(found.create_time_ms) < timeMs) low = middle;
+      else high = found.msg_id - 1;
+    }
+    return low;
+  }
+
   /** Those of the ids above `after` that exist, newest first. */
   async byIds(id: bigint, ids: readonly number[], after: number, limit: number): Promise<Message[]> {
     const rows = await this.#read<WholeRow>(id, {

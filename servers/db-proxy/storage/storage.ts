@@ -21,6 +21,7 @@ import { DepartmentTree } from './department-tree.js';
 import { Departments } from './departments.js';
 import { Devices } from './devices.js';
 import { Events } from './events.js';
+import { Exports } from './exports.js';
 import { GroupAdmin } from './group-admin.js';
 import { Groups } from './groups.js';
 import { Health } from './health.js';
@@ -62,6 +63,8 @@ export type StorageSettings = Pick<
   | 'nameFailuresMax'
   | 'addressFailuresMax'
   | 'timeZone'
+  | 'exportApproval'
+  | 'exportMs'
   | 'loginTokenDays'
 >;
 
@@ -151,6 +154,7 @@ export async function openStorage(
     upkeep,
     traces: new Traces(meta, shards),
     announcements: new Announcements(meta, consoleKey, audit),
+    exports: new Exports(meta, shards, messages, audit, settings),
     shards,
     health,
     keys,

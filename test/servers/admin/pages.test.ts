@@ -17,7 +17,7 @@ const HOSTILE = [
   '"><img src=x onerror=hacked=1>',
 ];
 const PATHS =
-  '/ /users /departments /groups /announcements /clients /integrations /pushes /storage /files /limits /trace /audit /admins /account'.split(
+  '/ /users /departments /groups /announcements /clients /integrations /pushes /storage /files /limits /trace /audit /exports /admins /account'.split(
     ' ',
   );
 
@@ -29,6 +29,7 @@ const cluster = await TestCluster.start(t, postgres, {
 const { storage } = cluster;
 await addAdmin(storage, 'owner', 'owner');
 await addAdmin(storage, 'second', 'admin');
+await addAdmin(storage, 'officer', 'compliance');
 const [company] = await storage.departments.add([{ name: 'Company', priority: 1 }]);
 await storage.departments.add([
   { name: 'Sales', priority: 1, parentId: company! },
@@ -224,4 +225,41 @@ t.test('an owner looks at keys, traces and the audit trail, and everything is in
   await page.getByText('keys.begin-epoch').waitFor();
   await page.getByRole('button', { name: 'Verify' }).click();
   await page.getByText(/^Whole: /).waitFor();
+});
+
+t.test('an export is asked for, agreed to and saved, and shown on no page; an announcement is counted', async (t) => {
+  const alice = await cluster.login('alice');
+  await alice.say(2, 'what a court wants to know');
+  const [officer, owner] = [await open(t), await open(t, { language: 'zh', theme: 'dark' })];
+  await enter(officer, 'officer', '/exports');
+  await officer.fill('main input[type=search]', 'alice');
+  await officer.locator('.members .link-button').first().click();
+  await officer.getByLabel('Case number').fill('7 O 12/26');
+  await officer.getByLabel('Reason').fill('a court order');
+  await officer.getByRole('button', { name: 'Ask for it' }).click();
+  await officer.getByText('waits for an owner').waitFor();
+  t.same(await findings(officer), []);
+  await enter(owner, 'owner');
+  await owner.locator('.notice a[href="/exports"]').click();
+  await owner.getByRole('button', { name: '同意' }).click();
+  await owner.locator('dialog').last().locator('.button.main').click();
+  await owner.getByText('已同意').waitFor();
+  t.same(await findings(owner), []);
+  await officer.reload();
+  const saving = officer.waitForEvent('download');
+  await officer.getByRole('link', { name: 'Save the file' }).click();
+  const saved = await readFile(await (await saving).path(), 'utf8');
+  t.match(saved, 'what a court wants to know');
+  await officer.getByText('taken out').waitFor();
+  await officer.getByText('SHA-256').waitFor();
+  for (const page of [officer, owner]) t.notMatch(await page.content(), 'what a court wants to know');
+
+  await owner.goto(`${cluster.consoleUrl}/announcements`);
+  await owner.fill('main input[type=search]', 'alice');
+  await owner.locator('.members .link-button').first().click();
+  await owner.fill('main textarea', 'fire drill at noon');
+  await owner.locator('main form button[type=submit]').click();
+  await owner.locator('dialog').last().locator('.button.main').click();
+  await owner.getByText(/^已发送：\d+$/).waitFor();
+  t.same(await findings(owner), []);
 });

@@ -98,9 +98,14 @@ function List({ admins, open }: { admins: readonly AdminInfo[]; open(admin: Admi
   );
 }
 
+/** Who may take out what people wrote is for owners to say, as who is one of them. */
+function isForOwners(role: Role): boolean {
+  return role === 'owner' || role === 'compliance';
+}
+
 /** Owners are changed by owners; the server has the last word. */
 function mayChange(admin: AdminInfo): boolean {
-  return may('admins.change') && (admin.role !== 'owner' || session.value!.admin.role === 'owner');
+  return may('admins.change') && (!isForOwners(admin.role) || session.value!.admin.role === 'owner');
 }
 
 function AdminDialog({
@@ -117,7 +122,7 @@ function AdminDialog({
   const [theirs, setTheirs] = useState<AdminInfo | undefined>(undefined);
   const action = useAction();
   const isMe = admin?.id === session.value!.admin.id;
-  const roles = ROLES.filter((each) => each !== 'owner' || session.value!.admin.role === 'owner');
+  const roles = ROLES.filter((each) => !isForOwners(each) || session.value!.admin.role === 'owner');
   const send = (fields: object, version = admin?.version) =>
     action.run(async () => {
       try {

@@ -5,6 +5,7 @@ import { AnnouncementsPage } from './announcements.js';
 import { AuditPage } from './audit.js';
 import { ClientsPage } from './clients.js';
 import { DepartmentsPage } from './departments.js';
+import { ExportsPage } from './exports.js';
 import { FilesPage } from './files.js';
 import { GroupsPage } from './groups.js';
 import { IntegrationsPage } from './integrations.js';
@@ -86,6 +87,14 @@ export const pages: readonly PageRow[] = [
     page: IntegrationsPage,
   },
   { path: '/audit', title: 'audit.title', icon: 'audit', section: 'nav.system', needs: 'audit.look', page: AuditPage },
+  {
+    path: '/exports',
+    title: 'exports.title',
+    icon: 'out',
+    section: 'nav.system',
+    needs: 'export.look',
+    page: ExportsPage,
+  },
   {
     path: '/admins',
     title: 'admins.title',

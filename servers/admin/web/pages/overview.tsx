@@ -1,10 +1,11 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Figures, MsgServerInfo, ServerFigures, StorageState } from '../../api.js';
-import { api, readSession } from '../client.js';
+import { api, may, readSession } from '../client.js';
 import { ago, bytes, dateTime, number, t } from '../texts/index.js';
 import { Chart } from '../ui/chart.js';
 import { Cell, Failure, Loading, Mark, Nothing, Notice, Page, Said } from '../ui/parts.js';
 import { useLoad } from '../use-load.js';
+import { ExportsNotice } from './exports.js';
 
 const KEPT = 300;
 const CLIENTS = [
@@ -43,6 +44,7 @@ export function OverviewPage() {
   return (
     <Page title={t('overview.title')} about={t('overview.about')}>
       {past.error && <Failure error={past.error} retry={past.reload} />}
+      {may('export.look') && <ExportsNotice />}
       {lost && <Notice kind="warn">{t('overview.lost')}</Notice>}
       {now === undefined ? past.error === undefined && <Loading /> : <Live all={all} now={now} />}
     </Page>

@@ -65,7 +65,7 @@ export function Field({ label, hint, wrong, children }: FieldProps) {
 }
 
 interface TextFieldProps {
-  readonly type?: 'text' | 'password' | 'email' | 'tel' | 'url' | 'number';
+  readonly type?: 'text' | 'password' | 'email' | 'tel' | 'url' | 'date' | 'number';
   readonly autoComplete?: string;
   readonly inputMode?: 'numeric';
   readonly maxLength?: number;
@@ -245,7 +245,7 @@ export function Failure({ error, retry }: { error: ApiError; retry?: () => void 
   );
 }
 
-export function Notice({ kind, children }: { kind?: 'bad' | 'warn'; children: ComponentChildren }) {
+export function Notice({ kind, children }: { kind?: 'bad' | 'warn' | undefined; children: ComponentChildren }) {
   return (
     <div class={`notice ${kind ?? ''}`} role={kind === undefined ? 'status' : 'alert'}>
       <Icon name={kind === undefined ? 'good' : 'warn'} />
