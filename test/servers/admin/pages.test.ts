@@ -1,5 +1,6 @@
 /** The console's pages in a real browser, against a real cluster. */
 
+import { readFile } from 'node:fs/promises';
 import pg from 'pg';
 import type { Page } from 'playwright-core';
 import t from 'tap';
