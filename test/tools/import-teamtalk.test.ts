@@ -264,6 +264,7 @@ async function withServers() {
     const voices = content.messages.filter(({ type }) => type === MSG_TYPE_SINGLE_AUDIO).map(({ body }) => body);
     const sound = Buffer.concat([Buffer.from([0, 0, 0, 3]), OLD.files['000/000/a.spx']]).toString('base64');
     t.same(voices, Array(1 + OLD.voices).fill(sound));
+    t.equal(content.attachments.length, 452, 'all sounds lie beside their messages');
     const positions = content.conversations.filter((each) => BigInt(each.id as string) < 1n << 62n);
     t.equal(positions.length, 7);
     for (const { head, low_read: low, high_read: high } of positions) t.same([low, high], [head, head]);
@@ -568,6 +569,7 @@ async function withServers() {
         conversations,
         messages,
         sendIds: await rows(`select conversation_id, msg_id, encode(send_id, 'hex') from shard.message order by 1, 2`),
+        attachments: await rows('select conversation_id, msg_id, length(sealed) from shard.attachment order by 1, 2'),
         reads: await rows('select conversation_id, user_id, read_id from shard.group_read order by 1, 2'),
         lists: await rows(
           `select user_id, conversation_id, hidden_to, case when active > ${recently} / 3600 - 1 then 0 else active end as active
