@@ -1,6 +1,6 @@
 /**
  * A hundred thousand messages while everything is killed that may be killed, and every promise kept. The seed decides who
- * is killed when: `SOAK_SEED=… npx tap run dist/test/faults/soak.test.js` repeats a run, as far as a real cluster can.
+ * is killed when: `SOAK_SEED=… npm test -- faults/soak` repeats a run, as far as a real cluster can.
  */
 import t from 'tap';
 import { soak } from './soak.js';
