@@ -1,5 +1,6 @@
 /**
- * Runs every test file, some side by side, each in a process of its own: `node dist/test/run.js [part of a path …]`.
+ * Runs every test file, some side by side, each in a process of its own: `npm test [-- part of a path …]`. TAP_TIMEOUT is
+ * in seconds, for a file.
  *
  * tap's own command does the same with a hook into each process for coverage and mocks, which nothing here uses; that hook
  * made test files cost 3 s of CPU more each, and doubled what each server costs that a test starts (0.5 s became 1.1 s).
@@ -10,7 +11,7 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
-const FILE_MS_MAX = 480_000;
+const FILE_MS_MAX = Number(process.env.TAP_TIMEOUT) * 1000;
 /** Folders with files that take long go first, so that in the end nobody waits for one of them. */
 const FIRST = ['faults', 'tools', 'protocol', 'cluster', 'servers'];
 
