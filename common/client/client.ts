@@ -164,6 +164,7 @@ export class Client extends EventEmitter<ClientEvents> {
   #userInfo: IM.BaseDefine.UserInfo | undefined;
   #serverTime = 0;
   #token: LoginToken | undefined;
+  #returnMs = 0;
   #kickReason: IM.BaseDefine.KickReasonType | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
   /** Pushes right behind the login answer: told one turn later, when whoever awaits the login can be listening. */
@@ -220,6 +221,7 @@ export class Client extends EventEmitter<ClientEvents> {
       this.#connection.close('login-refused');
       throw new LoginRefused(answer.resultCode, answer.resultString ?? '');
     }
+    this.#returnMs = answer.returnMs ?? 0;
     if (answer.token != null) this.#token = { token: answer.token.slice(), expiresMs: answer.tokenExpiresMs ?? 0 };
   }
 
@@ -238,6 +240,13 @@ export class Client extends EventEmitter<ClientEvents> {
   /** The server's clock at the login, Unix seconds. */
   get serverTime(): number {
     return this.#serverTime;
+  }
+  /**
+   * When the connection breaks, come back at a random moment within so many ms: the server has died, and everybody who
+   * was there does the same. 0 for a client that named no capabilities.
+   */
+  get returnMs(): number {
+    return this.#returnMs;
   }
   /** What this device has to keep and to log in with from now on; undefined: what it had stays good. */
   get freshToken(): LoginToken | undefined {

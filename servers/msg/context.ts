@@ -41,6 +41,8 @@ export interface MsgContext {
   readonly limits: Limits<'msg'>;
   /** Of groups, with what was sent to them here. */
   readonly groupPaces: Buckets<number, Pace>;
+  /** Clients that are to come back in a second after a server has died. */
+  readonly returnsPerSecond: number;
   readonly fileStore: FileStore;
   /** Asked before a message is stored, where there is one. */
   readonly sendHook: SendHook | undefined;

@@ -52,6 +52,7 @@ export async function startMsgServer(
     clock: wallClock,
     limits,
     groupPaces: new Buckets(() => new Pace()),
+    returnsPerSecond: settings.returnsPerSecond,
     fileStore: {
       url: settings.storeUrl,
       tokens: new FileTokens(settings.clusterSecret),

@@ -44,6 +44,11 @@ export const msgSettings = {
   groupSendsPerSecond: count(5_000, 'messages to one group per second, here; faster ones wait for their turn', 1),
   historyRowsPerMinute: count(100_000, 'messages of histories that one client reads per minute; then it waits', 200),
   directoryCallsPerMinute: count(1_200, 'questions of one client for people and groups per minute; then it waits', 10),
+  returnsPerSecond: count(
+    200,
+    'newer clients that come back in a second after this server has died, spread over time',
+    1,
+  ),
   sendQueueMax: bytes(4 * 1024 * 1024, 'what may wait to be read by one client; a slower one is closed'),
   ...sendHookSettings,
 } satisfies Definitions;

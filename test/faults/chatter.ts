@@ -115,7 +115,7 @@ export class Chatter {
 
   /** Logs in for the first time. */
   async arrive(): Promise<Client> {
-    const client = await this.#login(this.#company.addresses[0]!);
+    const client = (await this.#comeBack())!;
     this.userId = client.userId;
     this.#client = client;
     return client;

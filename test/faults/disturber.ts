@@ -1,24 +1,58 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../support/cluster.js';
+import type { FaultProxy } from '../support/fault-proxy.js';
 import type { RunningCluster } from '../support/processes.js';
+import type { TestRedis } from '../support/redis.js';
 import { startTool } from '../support/tool.js';
 import type { Random } from './random.js';
 
 /** What is killed at the same moment; `any` number of a kind is chosen anew each time. */
-const KINDS = {
+const KILLED = {
   'db-proxy': ['any db-proxy'],
   'all db-proxies': ['db-proxy-1', 'db-proxy-2'],
   PostgreSQL: ['postgres'],
   msg: ['any msg'],
-  route: ['route-1'],
+  route: ['any route'],
+  'all route servers': ['route-1', 'route-2'],
   'db-proxy and msg': ['any db-proxy', 'any msg'],
-  'PostgreSQL and route': ['postgres', 'route-1'],
-  'msg and route': ['any msg', 'route-1'],
+  'PostgreSQL and route': ['postgres', 'any route'],
+  'msg and route': ['any msg', 'any route'],
 } as const satisfies Record<string, readonly string[]>;
-export type DisturbanceKind = keyof typeof KINDS;
-export const DISTURBANCES = Object.keys(KINDS) as DisturbanceKind[];
+/** Stands still for some seconds, and goes on as if nothing had been. */
+const PAUSED = {
+  'db-proxy paused': 'any db-proxy',
+  'route paused': 'any route',
+  'msg paused': 'any msg',
+  'PostgreSQL paused': 'postgres',
+} as const satisfies Record<string, string>;
+/** Between msg servers and one route server or db-proxy, for some seconds. */
+const NETWORK = {
+  'network parted': (proxy) => proxy.part(),
+  'network parted one way': (proxy) => proxy.part('back'),
+  'network slow': (proxy) => {
+    proxy.latencyMs = 100;
+  },
+  'network narrow': (proxy) => {
+    proxy.bytesPerSecond = 50_000;
+  },
+  'connections reset': (proxy) => proxy.reset(),
+  'connections half open': (proxy) => proxy.forget(),
+} as const satisfies Record<string, (proxy: FaultProxy) => void>;
+const REDIS = ['Redis flushed', 'Redis node', 'Redis node paused', 'all of Redis'] as const;
 
-/** Of either kind. */
+type Killed = keyof typeof KILLED;
+type Paused = keyof typeof PAUSED;
+type Network = keyof typeof NETWORK;
+type OfRedis = (typeof REDIS)[number];
+export type DisturbanceKind = Killed | Paused | Network | OfRedis;
+export const DISTURBANCES = [
+  ...(Object.keys(KILLED) as Killed[]),
+  ...(Object.keys(PAUSED) as Paused[]),
+  ...(Object.keys(NETWORK) as Network[]),
+  ...REDIS,
+];
+
+/** Of a kind. */
 export const SERVERS = 2;
 /** Everything is to be whole again by then; if not, it will never be. */
 const WHOLE_MS_MAX = 90_000;
@@ -26,44 +60,118 @@ const RESUME_MS = 500;
 
 export interface Disturbance {
   readonly kind: DisturbanceKind;
-  /** Until everybody had the ack of a message sent since, and was told one, and what was killed was back. */
+  /** Until everybody had the ack of a message sent since its end, and was told one, and what was killed was back. */
   readonly wholeMs: number;
 }
 
-/** Kills servers, one disturbance after the other. */
-export class Killer {
+export interface Disturbed {
+  readonly cluster: RunningCluster;
+  /** Before db-proxies and route servers. */
+  readonly proxies: readonly FaultProxy[];
+  /** Nodes of the Redis Cluster; none: there is no Redis to be had. */
+  readonly redis: readonly TestRedis[];
+  readonly random: Random;
+  /** Whether everybody has heard of something sent since then. */
+  flows(sinceMs: number): boolean;
+}
+
+/** Kills servers and does other harm, one disturbance after the other. */
+export class Disturber {
   readonly done: Disturbance[] = [];
-  readonly #cluster: RunningCluster;
-  readonly #random: Random;
-  readonly #flows: (sinceMs: number) => boolean;
+  readonly #it: Disturbed;
+  readonly #kinds: readonly DisturbanceKind[];
   #left: DisturbanceKind[] = [];
 
-  /** @param flows whether everybody has heard of something sent since then */
-  constructor(cluster: RunningCluster, random: Random, flows: (sinceMs: number) => boolean) {
-    this.#cluster = cluster;
-    this.#random = random;
-    this.#flows = flows;
+  constructor(it: Disturbed) {
+    this.#it = it;
+    this.#kinds = it.redis.length > 0 ? DISTURBANCES : DISTURBANCES.filter((kind) => !isOfRedis(kind));
   }
 
   /** Every kind had its turn. */
   get isThrough(): boolean {
-    return new Set(this.done.map(({ kind }) => kind)).size === DISTURBANCES.length;
+    return new Set(this.done.map(({ kind }) => kind)).size === this.#kinds.length;
   }
 
   async next(): Promise<Disturbance> {
-    if (this.#left.length === 0) this.#left = this.#random.shuffled(DISTURBANCES);
+    const { random, flows } = this.#it;
+    if (this.#left.length === 0) this.#left = random.shuffled(this.#kinds);
     const kind = this.#left.pop()!;
-    const names = KINDS[kind].map((name) => name.replace(/^any (.*)$/, `$1-${1 + this.#random.below(SERVERS)}`));
     const startedMs = performance.now();
-    const killed = new Map<string, number>();
-    for (const name of names) killed.set(name, await this.#cluster.kill(name));
-    const deadMs = performance.now() + 1; // what was sent in this very moment may have got through before
-    await until(() => this.#flows(deadMs), `all to be whole after ${names.join(' and ')} were killed`, WHOLE_MS_MAX);
-    for (const [name, pid] of killed) await this.#cluster.back(name, pid, WHOLE_MS_MAX);
+    const whole = await this.#disturb(kind);
+    const overMs = performance.now() + 1; // what was sent in this very moment may have got through before
+    await until(() => flows(overMs), `all to be whole after "${kind}"`, WHOLE_MS_MAX);
+    await whole();
     const disturbance = { kind, wholeMs: Math.round(performance.now() - startedMs) };
     this.done.push(disturbance);
     return disturbance;
   }
+
+  /** @returns what has to be so before the next one */
+  #disturb(kind: DisturbanceKind): Promise<() => Promise<unknown>> {
+    if (isOneOf(kind, KILLED)) return this.#kill(KILLED[kind].map((name) => this.#nameOf(name)));
+    if (isOneOf(kind, PAUSED)) return this.#pause(this.#nameOf(PAUSED[kind]));
+    if (isOneOf(kind, NETWORK)) return this.#network(NETWORK[kind]);
+    return this.#redis(kind);
+  }
+
+  async #kill(names: readonly string[]): Promise<() => Promise<unknown>> {
+    const { cluster } = this.#it;
+    const killed = new Map<string, number>();
+    for (const name of names) killed.set(name, await cluster.kill(name));
+    return () => Promise.all([...killed].map(([name, pid]) => cluster.back(name, pid, WHOLE_MS_MAX)));
+  }
+
+  async #pause(name: string): Promise<() => Promise<unknown>> {
+    const { cluster } = this.#it;
+    await cluster.killTree(name, 'SIGSTOP');
+    await delay(this.#someSeconds());
+    await cluster.killTree(name, 'SIGCONT');
+    return nothing;
+  }
+
+  async #network(harm: (proxy: FaultProxy) => void): Promise<() => Promise<unknown>> {
+    const proxy = this.#it.random.of(this.#it.proxies);
+    harm(proxy);
+    await delay(this.#someSeconds());
+    proxy.heal();
+    return nothing;
+  }
+
+  async #redis(kind: OfRedis): Promise<() => Promise<unknown>> {
+    const { redis, random } = this.#it;
+    const node = random.of(redis);
+    if (kind === 'Redis flushed') await Promise.all(redis.map((each) => each.ask('FLUSHALL')));
+    else if (kind === 'Redis node paused') {
+      node.pause();
+      await delay(this.#someSeconds());
+      node.resume();
+    } else {
+      const killed = kind === 'Redis node' ? [node] : redis;
+      for (const each of killed) await each.kill();
+      await delay(this.#someSeconds());
+      for (const each of killed) await each.start();
+    }
+    return nothing;
+  }
+
+  #nameOf(name: string): string {
+    return name.replace(/^any (.*)$/, `$1-${1 + this.#it.random.below(SERVERS)}`);
+  }
+
+  /** Sometimes shorter than what a server is given up after, sometimes longer. */
+  #someSeconds(): number {
+    return 2_000 + this.#it.random.below(6_000);
+  }
+}
+
+const nothing = () => Promise.resolve();
+
+function isOneOf<K extends string>(kind: string, kinds: Readonly<Record<K, unknown>>): kind is K {
+  return Object.hasOwn(kinds, kind);
+}
+
+function isOfRedis(kind: DisturbanceKind): kind is OfRedis {
+  return (REDIS as readonly string[]).includes(kind);
 }
 
 /** Moves buckets to and fro, as an operator does; some of the movers are killed, and their moves taken up. */

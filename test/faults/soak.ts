@@ -2,23 +2,28 @@ import { writeFile } from 'node:fs/promises';
 import { bucketOf, groupConversation, singleConversation, userBucketOf } from '../../common/conversation.js';
 import { IM } from '../../common/pdu/pb.js';
 import { demoName } from '../../tools/cluster/demo.js';
+import { PORTS } from '../../tools/cluster/plan.js';
 import { until } from '../support/cluster.js';
+import { FaultProxy } from '../support/fault-proxy.js';
 import { type Fault, HistoryChecker } from '../support/history-checker.js';
 import type { Teardown } from '../support/postgres.js';
-import { type RunningCluster, startProcesses, temporaryData } from '../support/processes.js';
+import { freePortOffset, type RunningCluster, startProcesses, temporaryData } from '../support/processes.js';
+import { testRedisCluster, whyNoRedis } from '../support/redis.js';
 import { runTool } from '../support/tool.js';
 import { Chatter, type Company, type Place, type Tally } from './chatter.js';
-import { type Disturbance, Killer, Mover, SERVERS } from './disturber.js';
+import { type Disturbance, Disturber, Mover, SERVERS } from './disturber.js';
 import { Random } from './random.js';
 
 /**
  * The whole cluster as processes, and people who chat in pairs and groups through all of it, read, page and look up what
- * has changed, while servers and PostgreSQL are killed and buckets move between shards. Then the histories are read, and
+ * has changed, while servers, PostgreSQL and Redis are killed and paused, the network fails and buckets move between shards. Then the histories are read, and
  * the checker judges all that anybody has seen.
  */
 export interface SoakOptions {
-  /** At least so many are sent; and so long that every kind of disturbance has had its turn. */
+  /** At least so many are sent. */
   readonly messages: number;
+  /** And so long that there were so many; default: that every kind has had its turn. */
+  readonly disturbances?: number;
   /** No new disturbance and no new message after so long, however many there were, in ms. */
   readonly msMax: number;
   readonly seed: number;
@@ -48,9 +53,20 @@ const HEAR_MS = 10_000;
 export async function soak(t: Teardown, options: SoakOptions): Promise<SoakReport> {
   const random = new Random(options.seed);
   const data = await temporaryData(t);
-  const counts = { 'msg-servers': SERVERS, 'db-proxies': SERVERS, shards: SHARDS.length, 'demo-users': CHATTERS };
+  const redis = (await whyNoRedis()) === undefined ? await testRedisCluster(t) : { nodes: [], url: '' };
+  const counts = {
+    'msg-servers': SERVERS,
+    'db-proxies': SERVERS,
+    'route-servers': SERVERS,
+    shards: SHARDS.length,
+    'demo-users': CHATTERS,
+  };
   const args = Object.entries(counts).flatMap(([name, count]) => [`--${name}`, `${count}`]);
-  const cluster = await startProcesses(t, { data, args });
+  const portOffset = await freePortOffset();
+  const dbProxies = await proxiesOf(t, PORTS.dbProxy + portOffset);
+  const routes = await proxiesOf(t, PORTS.route + portOffset);
+  const env = { TT_MSG_DB_PROXIES: addressesOf(dbProxies), TT_MSG_ROUTE_SERVERS: addressesOf(routes) };
+  const cluster = await startProcesses(t, { data, args: [...args, '--redis', redis.url], env, portOffset });
   if (options.log !== undefined) t.teardown(() => writeFile(options.log!, cluster.stderr.join('\n')));
   const company = companyOf(cluster, random);
   const { tally, checker } = company;
@@ -63,16 +79,18 @@ export async function soak(t: Teardown, options: SoakOptions): Promise<SoakRepor
 
   const flows = (sinceMs: number) => chatters.every((each) => each.ackedSentMs > sinceMs && each.toldSentMs > sinceMs);
   await until(() => flows(startedMs), 'the chat to begin', 30_000);
-  const killer = new Killer(cluster, random, flows);
+  const disturber = new Disturber({ cluster, random, flows, proxies: [...dbProxies, ...routes], redis: redis.nodes });
   const mover = new Mover(data, random, bucketsOf(chatters), SHARDS);
   mover.start();
+  const { disturbances } = options;
+  const wasDisturbed = () => (disturbances === undefined ? disturber.isThrough : disturber.done.length >= disturbances);
   const isDone = () =>
-    (tally.sent >= options.messages && killer.isThrough) || performance.now() - startedMs > options.msMax;
+    (tally.sent >= options.messages && wasDisturbed()) || performance.now() - startedMs > options.msMax;
   const teller = setInterval(() => options.hear(`${tally.sent} sent, ${tally.acked} acked`), HEAR_MS);
   try {
     while (!isDone()) {
-      const { kind, wholeMs } = await killer.next();
-      options.hear(`${kind} killed: whole after ${wholeMs} ms`);
+      const { kind, wholeMs } = await disturber.next();
+      options.hear(`${kind}: whole after ${wholeMs} ms`);
       const goOnMs = performance.now() + 500 + random.below(2_000);
       await until(() => performance.now() > goOnMs || isDone(), 'the next disturbance');
     }
@@ -92,13 +110,23 @@ export async function soak(t: Teardown, options: SoakOptions): Promise<SoakRepor
   return {
     tally,
     faults: checker.faults(),
-    disturbances: killer.done,
+    disturbances: disturber.done,
     bucketsMoved: mover.moved,
     moversKilled: mover.killed,
     movesTakenUp: mover.failed,
     ms,
     fsck: code === 0 ? '' : stdout + stderr,
   };
+}
+
+/** Before each server of a kind, whose ports go up from this one. */
+function proxiesOf(t: Teardown, port: number): Promise<FaultProxy[]> {
+  const targets = Array.from({ length: SERVERS }, (_, i) => ({ host: '127.0.0.1', port: port + i }));
+  return Promise.all(targets.map((target) => FaultProxy.start(t, target)));
+}
+
+function addressesOf(proxies: readonly FaultProxy[]): string {
+  return proxies.map(({ port }) => `127.0.0.1:${port}`).join(',');
 }
 
 function companyOf(cluster: RunningCluster, random: Random): Company {

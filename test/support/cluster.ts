@@ -116,6 +116,10 @@ export class TestCluster {
   get loginServer(): Running {
     return this.#login!;
   }
+  /** Where msg servers say how full they are. */
+  get loginServersPort(): number {
+    return this.#login!.ports.servers!;
+  }
   get loginTcpPort(): number {
     return this.#login!.ports.clients!;
   }

@@ -5,6 +5,8 @@ import { createInterface } from 'node:readline';
 import { projectRoot } from '../../common/root.js';
 import type { Planned } from './plan.js';
 
+/** Addresses of other servers that the environment names come before those of the plan: something may stand in between. */
+const ADDRESSES = ['TT_MSG_ROUTE_SERVERS', 'TT_MSG_DB_PROXIES'];
 const START_MS_MAX = 30_000;
 const RESTART_MS_FIRST = 200;
 const RESTART_MS_MAX = 5_000;
@@ -45,8 +47,9 @@ export class Child {
   async start(): Promise<void> {
     const { name, server, env } = this.planned;
     const main = join(projectRoot, 'dist/servers', server, 'main.js');
+    const given = Object.fromEntries(ADDRESSES.flatMap((key) => (process.env[key] ? [[key, process.env[key]]] : [])));
     const child = fork(main, {
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...env, ...given },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       execArgv: ['--enable-source-maps'],
     });

@@ -5342,6 +5342,7 @@ export namespace IM {
             tokenExpiresMs?: number | undefined;
             heartbeatS?: number | undefined;
             frameSizeMax?: number | undefined;
+            returnMs?: number | undefined;
             static encode(message: IM.Login.IMLoginRes.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMLoginRes;
         }
@@ -5359,6 +5360,7 @@ export namespace IM {
                 tokenExpiresMs?: number | undefined;
                 heartbeatS?: number | undefined;
                 frameSizeMax?: number | undefined;
+                returnMs?: number | undefined;
             }
         }
 

@@ -30094,6 +30094,8 @@ export const IM = $root.IM = (() => {
                     writer.uint32(832).uint32(message.heartbeatS);
                 if (message.frameSizeMax != null && $Object.hasOwnProperty.call(message, "frameSizeMax"))
                     writer.uint32(840).uint32(message.frameSizeMax);
+                if (message.returnMs != null && $Object.hasOwnProperty.call(message, "returnMs"))
+                    writer.uint32(848).uint32(message.returnMs);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -30205,6 +30207,12 @@ export const IM = $root.IM = (() => {
                             if (wireType !== 0)
                                 break;
                             message.frameSizeMax = reader.uint32();
+                            continue;
+                        }
+                    case 106: {
+                            if (wireType !== 0)
+                                break;
+                            message.returnMs = reader.uint32();
                             continue;
                         }
                     }

@@ -14,6 +14,9 @@ const { DeviceClass } = IM.Cluster;
 /** What we wish of clients that let us say so: often enough to find dead connections, seldom enough for a battery. */
 const HEARTBEAT_S = 30;
 
+/** Nobody waits for longer, however many were cut off with him. */
+const RETURN_MS_MAX = 60_000;
+
 /** Shown to people by TeamTalk clients, so in the words they know. */
 const TEXT = { ok: '成功', down: '服务端异常', left: '用户名/密码错误' } as const;
 
@@ -104,6 +107,7 @@ function extras(ctx: MsgContext, granted: ReadonlySet<Capability>): Partial<IM.L
     serverTimeMs: ctx.clock.nowMs(),
     heartbeatS: HEARTBEAT_S,
     frameSizeMax: FRAME_SIZE_MAX,
+    returnMs: Math.min(Math.ceil((ctx.sessions.count / ctx.returnsPerSecond) * 1000), RETURN_MS_MAX),
   };
 }
 
