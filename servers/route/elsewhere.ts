@@ -76,8 +76,9 @@ export class Elsewhere {
     }, GATHER_MS);
   }
 
-  /** Something was missed, or somebody has come. */
-  ask(): void {
+  /** Somebody has come, or something was missed, perhaps a question. */
+  unsure(): void {
+    this.asked();
     this.#question ??= setTimeout(() => {
       this.#question = undefined;
       this.#ctx.backplane?.say(encodeFrame(cluster.routePresenceAsk, 0, {}));

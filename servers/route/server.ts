@@ -75,7 +75,7 @@ export async function startRouteServer(
         disturbances.inc();
         missed(ctx, sinceMs);
       },
-      unsure: () => ctx.elsewhere.ask(),
+      unsure: () => ctx.elsewhere.unsure(),
       gone: (life) => ctx.elsewhere.gone(life),
     });
   }

@@ -51,6 +51,8 @@ t.test('only what is known and asked for is granted, and a stock session gets st
   t.same(granted.capabilities, ['ack2', 'err1', 'sync1']);
   t.ok(Math.abs((granted.serverTimeMs ?? 0) - Date.now()) < 10_000);
   t.match(granted, { heartbeatS: Number, frameSizeMax: Number });
+  t.equal(granted.returnMs, 5, 'one session at 200 a second');
+  t.equal(client.returnMs, 5);
 
   const stock = await cluster.connect(1);
   const frames: Buffer[] = [];
@@ -58,7 +60,13 @@ t.test('only what is known and asked for is granted, and a stock session gets st
   await stock.enter({ user: 'bob', password: PASSWORD });
   await stock.say(client.userId, 'hello');
   const plain = IM.Login.IMLoginRes.decode(frames[0]!);
-  t.match(plain, { capabilities: [], serverTimeMs: undefined, heartbeatS: undefined, frameSizeMax: undefined });
+  t.match(plain, {
+    capabilities: [],
+    serverTimeMs: undefined,
+    heartbeatS: undefined,
+    frameSizeMax: undefined,
+    returnMs: undefined,
+  });
   const ack = IM.Message.IMMsgDataAck.decode(frames.at(-1)!);
   t.match(ack, { msgId: 1, sendId: undefined, createTimeMs: undefined, duplicate: undefined });
   await t.rejects(

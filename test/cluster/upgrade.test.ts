@@ -3,6 +3,7 @@
  * the other, under people who send each message again once at most.
  */
 import { randomBytes } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
 import { type ChatMessage, Client, findMsgServer } from '../../common/client/client.js';
 import { IM } from '../../common/pdu/pb.js';
@@ -18,6 +19,8 @@ const { SESSION_TYPE_SINGLE: SINGLE } = IM.BaseDefine.SessionType;
 const { USER_STATUS_ONLINE: ONLINE } = IM.BaseDefine.UserStatType;
 const SENDERS = 8;
 const PAGE = 200;
+/** The machine is to have time for starting servers. */
+const PAUSE_MS = 30;
 
 t.test('a msg server of the build before works with servers of this one', async (t) => {
   const redis = (await whyNoRedis()) === undefined ? (await testRedis(t)).url : '';
@@ -57,7 +60,7 @@ t.test('every server is restarted, and nobody has to send anything more than twi
   const counts = { 'msg-servers': 2, 'db-proxies': 2, 'route-servers': 2, 'demo-users': SENDERS };
   const redis = (await whyNoRedis()) === undefined ? (await testRedis(t)).url : '';
   const args = Object.entries(counts).flatMap(([name, count]) => [`--${name}`, `${count}`]);
-  const cluster = await startProcesses(t, { args: [...args, '--redis', redis] });
+  const cluster = await startProcesses(t, { args: [...args, '--redis', redis], env: { TT_DRAIN_MS: '1000' } });
   const checker = new HistoryChecker();
   const senders = Array.from(
     { length: SENDERS },
@@ -171,6 +174,7 @@ class Sender {
       this.#checker.send(this.conversation, this.userId, this.#name, text);
       this.#checker.ack(this.conversation, text, await this.#sent(text));
       this.ackedSentMs = sentMs;
+      await delay(PAUSE_MS);
     }
   }
 
