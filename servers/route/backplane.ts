@@ -22,6 +22,9 @@ const PULSES_BETWEEN_LOOKS = 4;
 /** Much at one moment goes in several messages. */
 const NEWS_SIZE_MAX = 256 * 1024;
 const PROOF_SIZE = 32;
+/** A start is not held up for longer by a Redis that is not there. */
+const UP_MS_MAX = 2_000;
+const UP_LOOK_MS = 50;
 
 export interface BackplaneOptions {
   readonly name: string;
@@ -91,6 +94,16 @@ export class Backplane {
       heard: (at, bytes) => this.#heard(at, bytes),
     });
     this.#timer = setInterval(() => this.#pulse(), PULSE_MS);
+  }
+
+  /** Resolves when what we say is heard, ourselves included, or Redis is not to be had at the moment. */
+  async up(): Promise<void> {
+    const untilMs = performance.now() + UP_MS_MAX;
+    const own = this.#senders.get(this.#life)!.channels;
+    while (own.some(({ seq }) => seq === undefined) && performance.now() < untilMs) {
+      for (let at = 0; at < CHANNELS; at++) this.#flush(at);
+      await new Promise((resolve) => setTimeout(resolve, UP_LOOK_MS));
+    }
   }
 
   /** To all other route servers. What has the same key keeps its order; without one, all that has none does. */

@@ -44,6 +44,21 @@ export async function startRouteServer(
     const soft = new Soft({ url: redis, timeoutMs, log });
     ctx.remembered = new Remembered(soft, ctx.presence, clusterSecret, (userIds) => pcsGone(ctx, userIds));
     await ctx.remembered.load();
+    ctx.backplane = new Backplane({
+      name,
+      redis,
+      clusterSecret,
+      log,
+      pulse: () => ctx.elsewhere.ownPulse(),
+      heard: (life, frame) => ctx.elsewhere.heard(life, frame),
+      missed(sinceMs) {
+        disturbances.inc();
+        missed(ctx, sinceMs);
+      },
+      unsure: () => ctx.elsewhere.unsure(),
+      gone: (life) => ctx.elsewhere.gone(life),
+    });
+    await ctx.backplane.up(); // before anybody comes who would have to be told of
   }
   ctx.peers = await Peers.open<RouteContext>({
     self: { role: 'route', name },
@@ -63,22 +78,6 @@ export async function startRouteServer(
       if (wasTold) msgServerGone(ctx, Date.now() - silentMs);
     },
   });
-  if (redis !== '') {
-    ctx.backplane = new Backplane({
-      name,
-      redis,
-      clusterSecret,
-      log,
-      pulse: () => ctx.elsewhere.ownPulse(),
-      heard: (life, frame) => ctx.elsewhere.heard(life, frame),
-      missed(sinceMs) {
-        disturbances.inc();
-        missed(ctx, sinceMs);
-      },
-      unsure: () => ctx.elsewhere.unsure(),
-      gone: (life) => ctx.elsewhere.gone(life),
-    });
-  }
   metrics.gauge('subjects', 'Users and groups that some msg server cares about', () => ctx.subjects.size);
   metrics.gauge('users_online', 'Users with at least one session', () => ctx.presence.count);
   metrics.gauge(
