@@ -351,6 +351,7 @@ class Stream {
     } catch (error) {
       if (!isPassing(error)) throw error;
       if (this.#chatter.capable) return this.#again(client, message, error);
+      checker.refused(this.#name, text); // no ack: it may be there or not, and late
       tally.givenUp++;
     }
     this.#open.delete(message);

@@ -62,7 +62,7 @@ interface Sent {
   /** The highest id acked in the conversation before this was sent: it has to get a higher one. */
   readonly after: number;
   ackedId: number | undefined;
-  /** It was said to have failed: when it is sent again, what was sent after it may have overtaken it. */
+  /** It was said to have failed, or heard nothing of: what was sent after it may have overtaken it. */
   refused: boolean;
 }
 
@@ -135,7 +135,7 @@ export class HistoryChecker {
     sent.set(text, { sender, text, connection, after: ackedMax, ackedId: undefined, refused: false });
   }
 
-  /** The client was told that it failed, or heard nothing for so long that it sends it again. */
+  /** The client was told that it failed, or heard nothing for so long that it sends it again or gives it up. */
   refused(conversation: string, text: string): void {
     this.#conversation(conversation).sent.get(text)!.refused = true;
   }
