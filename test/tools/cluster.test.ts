@@ -74,7 +74,7 @@ t.test('the announcement says where everything is, in one line, the only one on 
   const { info } = first;
   t.same(
     Object.keys(info),
-    'ready loginHttp loginTcp msg httpMsg apiKey file store admin adminLogin metrics pids'.split(' '),
+    'ready loginHttp loginTcp msg httpMsg apiKey file store tlsCertificate admin adminLogin metrics pids'.split(' '),
   );
   t.equal(info.ready, true);
   t.equal(info.loginHttp, `http://127.0.0.1:${at(PORTS.loginHttp)}`);
