@@ -27,7 +27,11 @@ export class Announcements {
   }
 
   went(userId: number): void {
-    this.#wait(userId, { wentFirst: true, dueMs: performance.now() + GONE_MS });
+    const { goneMs, tell } = this.#parts;
+    if (goneMs === 0) {
+      this.#waiting.delete(userId);
+      tell([userId]);
+    } else this.#wait(userId, { wentFirst: true, dueMs: performance.now() + goneMs });
   }
 
   close(): void {
@@ -66,6 +70,8 @@ export class Announcements {
 }
 
 export interface AnnouncementParts {
+  /** How long somebody may be away without others hearing of it; 0: not at all. */
+  readonly goneMs: number;
   isHere(userId: number): boolean;
   /** How these users are at that moment, to everybody. */
   tell(userIds: readonly number[]): void;
@@ -82,7 +88,6 @@ interface Waiting {
 const AT_ONCE_MAX = 20;
 const AT_ONCE_PER_SECOND = 2;
 const WINDOW_MS = 500;
-const GONE_MS = 1_000;
 const TICK_MS = 100;
 /** Users that are told of at once: about 60 KB for each PC client. */
 const TOLD_MAX = 2_000;

@@ -34,6 +34,7 @@ export async function startRouteServer(
   const own = { subjects: new Subjects(), presence: new Presence(), told: new Set<Peer>(), published, hops };
   const ctx = own as typeof own & { -readonly [K in keyof RouteContext]: RouteContext[K] };
   ctx.announcements = new Announcements({
+    goneMs: settings.goneMs,
     isHere: (userId) => ctx.presence.pcOnline(userId),
     tell: (userIds) => tellPcs(ctx, userIds, { everyone: true }),
     tellHimself: (userId) => tellPcs(ctx, [userId], { userIdList: [userId] }),

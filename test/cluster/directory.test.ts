@@ -401,7 +401,7 @@ t.test('other lists that are too long for Android come in parts as well', async 
 // -------------------------------------------------------------------------------------------------------- presence
 
 t.test('presence', async (t) => {
-  const cluster = await TestCluster.start(t, postgres, { msgServers: 2 });
+  const cluster = await TestCluster.start(t, postgres, { msgServers: 2, route: { goneMs: 0 } });
   const watchers = [await cluster.login('dave', { at: 0 }), await cluster.login('carol', { at: 1, clientType: MAC })];
   const [dave, carol] = watchers as [Client, Client];
   const daveHeard = presenceHeard(dave);

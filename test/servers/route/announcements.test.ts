@@ -8,6 +8,7 @@ t.test('announcements', async (t) => {
   const told: (readonly number[])[] = [];
   const himself: number[] = [];
   const announcements = new Announcements({
+    goneMs: 500,
     isHere: (userId) => here.has(userId),
     tell: (userIds) => told.push(userIds.map((id) => (here.has(id) ? id : -id))),
     tellHimself: (userId) => himself.push(userId),
