@@ -100,8 +100,8 @@ export class Traces {
 
   /**
    * Every message with this send_id. There is no index for it: one more on the table of messages would cost each of
-   * them more than these rare questions do. The unique one is read through instead, as far as a statement may take, by
-   * one question at a time. @throws ImError BUSY
+   * them more than these rare questions do. The table is read through instead, as far as a statement may take, by one
+   * question at a time. @throws ImError BUSY
    */
   async search(sendId: Uint8Array): Promise<{ places: readonly Place[]; cutOff: boolean }> {
     if (this.#searching) throw new ImError('BUSY', 'another search for a send_id is going on');

@@ -41,7 +41,10 @@ export class Transfers {
     this.#ofUser.set(userId, mine + 1);
     try {
       if (mine >= max) throw new ImError('BUSY', `user ${userId} has ${max} connections already`);
-      const task = await this.#task(taskId);
+      const there = this.#shared.get(taskId);
+      let task = await this.#task(taskId);
+      // If what was going on has ended while we were asking, the answer may be of before.
+      if (there !== undefined && this.#shared.get(taskId) !== there) task = await this.#task(taskId);
       requireRole(task, userId, role);
       if (party.state !== 'entering') return; // gone while we were asking
       const course = this.#courseOf(task, role, party);

@@ -18,8 +18,8 @@ import { startProcesses } from '../../support/processes.js';
 
 const MIB = 1024 * 1024;
 const size = Number(process.env.TRANSFER_MIB ?? 12) * MIB + 4_321;
-/** With some 100 MiB that the server has anyway, more on a busy machine, where the collector comes late. */
-const RSS_MAX = 256 * MIB;
+/** With some 100 MiB that the server has anyway. */
+const RSS_MAX = 200 * MIB;
 
 const folder = await temporaryFolder(t);
 const cluster = await startProcesses(t, { args: ['--demo-users', '2'] });
