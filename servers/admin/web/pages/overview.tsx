@@ -229,8 +229,8 @@ function MsgServers() {
 
 /** How much there is on each shard: looked at once, as counting costs every one of them a look at its tables. */
 function ShardFill() {
-  const { data } = useLoad(() => api<StorageState>('GET', '/api/storage'), []);
-  if (data === undefined) return null;
+  const { data, error, reload } = useLoad(() => api<StorageState>('GET', '/api/storage'), []);
+  if (data === undefined) return error === undefined ? null : <Failure error={error} retry={reload} />;
   const most = Math.max(1, ...data.shards.map((shard) => shard.bytes ?? 0));
   return (
     <section class="sheet">
