@@ -108,5 +108,5 @@ export function chart(results: readonly Result[]): string {
     const x = BAR.left + i * 85;
     return `<rect x="${x}" y="${height - 34}" width="12" height="12" fill="${colour(kind)}"/><text x="${x + 16}" y="${height - 24}">${kind}</text>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${BAR.left + BAR.width + 90}" height="${height}" font-family="sans-serif" font-size="12">${rows.join('')}${legend.join('')}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${BAR.left + BAR.width + 90}" height="${height}" font-family="sans-serif" font-size="12"><title>CPU for each, by kind of server</title>${rows.join('')}${legend.join('')}</svg>\n`;
 }
