@@ -225,6 +225,10 @@ export class Client extends EventEmitter<ClientEvents> {
     if (answer.token != null) this.#token = { token: answer.token.slice(), expiresMs: answer.tokenExpiresMs ?? 0 };
   }
 
+  /** How it reaches its servers; files go the same way. */
+  get way(): Way {
+    return this.#options;
+  }
   get clientType(): IM.BaseDefine.ClientType {
     return this.#options.clientType ?? ClientType.CLIENT_TYPE_WINDOWS;
   }

@@ -4,12 +4,13 @@ import { type Command, decodeBody, encodeFrame } from '../pdu/command.js';
 import { file, other } from '../pdu/commands.js';
 import type { Frame } from '../pdu/header.js';
 import { IM } from '../pdu/pb.js';
-import { dial } from './dial.js';
+import { dial, type Way } from './dial.js';
 
 const { ClientFileState } = IM.BaseDefine;
 const HEARTBEAT_MS = 30_000;
 /** Without any answer for so long, heartbeats included, the file server is given up. */
 const SILENCE_MS = 75_000;
+const DIAL_MS_MAX = 5_000;
 const SEND_QUEUE_MAX = 16 * FILE_FRAME_SIZE_MAX;
 
 export interface Task {
@@ -61,8 +62,8 @@ export class FileLine {
   }
 
   /** @throws ConnectError */
-  static async open(address: IM.BaseDefine.IpAddr, task: Task, owner: LineOwner, timeoutMs = 5_000): Promise<FileLine> {
-    const socket = await dial(address.ip, address.port, timeoutMs);
+  static async open(address: IM.BaseDefine.IpAddr, task: Task, owner: LineOwner, way: Way = {}): Promise<FileLine> {
+    const socket = await dial(address.ip, address.port, DIAL_MS_MAX, way);
     const limits = { frameSizeMax: FILE_FRAME_SIZE_MAX, sendQueueMax: SEND_QUEUE_MAX };
     return new FileLine(new Connection(socket, limits), task, owner);
   }

@@ -1,6 +1,7 @@
 /**
- * Sending and receiving files with a Client. A connection to the file server that breaks is made anew, and the transfer
- * goes on where it was; the session itself is not needed once the task is known.
+ * Sending and receiving files with a Client, who goes to the file server the way that he came to the msg server: by TLS
+ * when the session is. A connection to the file server that breaks is made anew, and the transfer goes on where it was;
+ * the session itself is not needed once the task is known.
  *
  *   await sendFile(alice, bobId, 'plan.pdf');                        // online when his PC is there, else kept for him
  *   bob.on('file', (notice) => receiveFile(bob, offerOf(notice), 'plan.pdf'));
@@ -13,6 +14,7 @@ import { FILE_BLOCK_SIZE, FILE_SIZE_LIMIT } from '../limits.js';
 import { file } from '../pdu/commands.js';
 import { IM } from '../pdu/pb.js';
 import type { Client } from './client.js';
+import type { Way } from './dial.js';
 import { ConnectError, ConnectionLost } from './errors.js';
 import { FileLine, type LineEnd, type LineOwner, type Task } from './file-line.js';
 
@@ -85,7 +87,7 @@ export async function sendFile(
     const online = transMode === FILE_TYPE_ONLINE;
     const role = online ? ClientFileRole.CLIENT_REALTIME_SENDER : ClientFileRole.CLIENT_OFFLINE_UPLOAD;
     const task = { taskId, userId: client.userId, role };
-    await carry(ipAddrList, task, new Sending(handle, size, options), options);
+    await carry(client.way, ipAddrList, task, new Sending(handle, size, options), options);
     if (!online) told(client).tell(file.addOffline, { ...asked, taskId });
     return { online, taskId };
   } finally {
@@ -112,7 +114,7 @@ export async function receiveFile(
     if (from < offer.size) {
       const role = offer.online ? ClientFileRole.CLIENT_REALTIME_RECVER : ClientFileRole.CLIENT_OFFLINE_DOWNLOAD;
       const task = { taskId, userId: client.userId, role };
-      await carry(offer.addresses, task, new Receiving(handle, offer, from, options), options);
+      await carry(client.way, offer.addresses, task, new Receiving(handle, offer, from, options), options);
     }
     const { size } = await handle.stat();
     if (size !== offer.size) throw new TransferEnded('cancelled'); // the other side says done, and it is not
@@ -131,7 +133,8 @@ export async function refuseFile(client: Client, { online, taskId, fromUserId, a
   const task = { taskId, userId: client.userId, role: ClientFileRole.CLIENT_REALTIME_RECVER };
   const nothing = () => undefined;
   const refuse = (line: FileLine) => line.end(ClientFileState.CLIENT_FILE_REFUSE);
-  const line = await FileLine.open(addressOf(addresses), task, { ready: refuse, pull: nothing, block: nothing });
+  const owner = { ready: refuse, pull: nothing, block: nothing };
+  const line = await FileLine.open(addressOf(addresses), task, owner, client.way);
   await line.ended;
 }
 
@@ -185,6 +188,7 @@ interface End extends LineOwner {
 
 /** One connection after the other until it ended in a way that is an end. @throws as sendFile */
 async function carry(
+  way: Way,
   addresses: readonly IM.BaseDefine.IpAddr[],
   task: Task,
   end: End,
@@ -194,7 +198,7 @@ async function carry(
   let movedMs = performance.now();
   for (let done = end.done, failures = 0; ; failures++) {
     signal?.throwIfAborted();
-    const how = await oneLine(address, task, end, signal);
+    const how = await oneLine(way, address, task, end, signal);
     signal?.throwIfAborted();
     await end.settled();
     if (end.fault !== undefined) throw end.fault;
@@ -211,6 +215,7 @@ async function carry(
 }
 
 async function oneLine(
+  way: Way,
   address: IM.BaseDefine.IpAddr,
   task: Task,
   end: End,
@@ -218,7 +223,7 @@ async function oneLine(
 ): Promise<LineEnd | { readonly how: 'lost'; readonly why: string }> {
   let line: FileLine;
   try {
-    line = await FileLine.open(address, task, end);
+    line = await FileLine.open(address, task, end, way);
   } catch (error) {
     if (error instanceof ConnectError) return { how: 'lost', why: error.message };
     throw error;

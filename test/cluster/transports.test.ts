@@ -1,18 +1,23 @@
 /** One port, three ways: plain frames, TLS and WebSocket, each alone and together; and who does not get through the door. */
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import t, { type Test } from 'tap';
 import { WebSocket } from 'ws';
 import { Client, ConnectError, findMsgServer } from '../../common/client/client.js';
+import { FileLine } from '../../common/client/file-line.js';
+import { offerOf, receiveFile, refuseFile, sendFile, TransferEnded } from '../../common/client/files.js';
 import { FRAME_SIZE_MAX, STRANGER_FRAME_SIZE_MAX } from '../../common/limits.js';
 import { TRANSPORTS } from '../../common/net/client-door.js';
 import { isLoopback } from '../../common/net/door.js';
 import { encodeFrame } from '../../common/pdu/command.js';
-import { login, other } from '../../common/pdu/commands.js';
+import { file, login, other } from '../../common/pdu/commands.js';
 import { nothingPending, takeFrames } from '../../common/pdu/framing.js';
 import { IM } from '../../common/pdu/pb.js';
+import { temporaryFolder } from '../support/blobs.js';
 import { freshPair, testCertificate } from '../support/certificates.js';
 import { md5Hex, PASSWORD, TestCluster, until } from '../support/cluster.js';
 import { testPostgres } from '../support/postgres.js';
@@ -104,6 +109,39 @@ t.test('people talk to each other whatever they came by', async (t) => {
     t.equal(stored?.data.length, large.length, 'large ones too');
   }
   for (const client of clients) await client.logout();
+});
+
+t.test('files go the way that their users came by', async (t) => {
+  const folder = await temporaryFolder(t);
+  const path = join(folder, 'plan.txt');
+  const content = randomBytes(100_000);
+  await writeFile(path, content);
+  const opened = () =>
+    Promise.all(
+      TRANSPORTS.map((kind) => cluster.metric('file', 'file_connections_opened_total', `transport="${kind}"`)),
+    );
+  for (const [i, kind] of TRANSPORTS.entries()) {
+    const before = (await opened())[i]! || 0;
+    const alice = await cluster.login('alice', ways[kind]);
+    const bob = await cluster.login('bob', ways[kind]);
+    const sent = sendFile(alice, bob.userId, path);
+    await receiveFile(bob, offerOf(await bob.next(file.notify)), `${path}.${kind}`);
+    await sent;
+    t.same(await readFile(`${path}.${kind}`), content, kind);
+    const refused = sendFile(alice, bob.userId, path);
+    await refuseFile(bob, offerOf(await bob.next(file.notify)));
+    await t.rejects(refused, TransferEnded);
+    t.equal((await opened())[i]! - before, 4, `${kind}: both of them, twice`);
+    for (const client of [alice, bob]) await client.logout();
+  }
+  const stranger = { ...ways.tls, ca: (await freshPair(30)).cert };
+  const task = { taskId: 'none', userId: 1, role: IM.BaseDefine.ClientFileRole.CLIENT_OFFLINE_UPLOAD };
+  const address = { ip: '127.0.0.1', port: cluster.file!.running.ports.clients! };
+  await t.rejects(
+    FileLine.open(address, task, undefined as never, stranger),
+    ConnectError,
+    'nor to a server not trusted',
+  );
 });
 
 t.test('frames in messages of a WebSocket', async (t) => {

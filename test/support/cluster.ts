@@ -186,10 +186,10 @@ export class TestCluster {
     for (const hops of this.#hops.values()) for (let i = 0; i <= HOPS_KEPT; i++) hops.settled(0n, 0, '');
   }
 
-  /** A number of a server's metrics page, the one without labels beside the server's own. */
-  async metric(server: string, name: string): Promise<number> {
+  /** A number of a server's metrics page: the first series of the name, or the first with this label, as in `why="slow"`. */
+  async metric(server: string, name: string, label = ''): Promise<number> {
     const page = await this.#metrics.get(server)!.registry.metrics();
-    return Number(new RegExp(`^teamtalk_${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(page)?.[1]);
+    return Number(new RegExp(`^teamtalk_${name}(?:\\{[^}]*${label}[^}]*\\})? (\\S+)$`, 'm').exec(page)?.[1]);
   }
 
   /** Every series that some server has on its metrics page, with the names of its labels. */

@@ -1,6 +1,6 @@
 import { ImError } from '../../../common/errors.js';
 import type { Certificate } from '../../../common/net/certificate.js';
-import { openClientDoor } from '../../../common/net/client-door.js';
+import { openClientDoor, type TransportKind } from '../../../common/net/client-door.js';
 import { type CloseReason, Connection } from '../../../common/net/connection.js';
 import type { Door } from '../../../common/net/door.js';
 import type { Transport } from '../../../common/net/transport.js';
@@ -38,7 +38,7 @@ export class FileClients implements PartyOwner {
         certificate,
         beginMs: settings.loginTimeoutMs,
         full: (beginning) => beginning + clients.#connected.size >= settings.clientsMax,
-        accept: (transport) => clients.#accept(transport),
+        accept: (transport, _sinceMs, kind) => clients.#accept(transport, kind),
         refused: (why) => counters.closed.inc({ why }),
       });
     } catch (error) {
@@ -112,7 +112,8 @@ export class FileClients implements PartyOwner {
     }
   }
 
-  #accept(transport: Transport): void {
+  #accept(transport: Transport, kind: TransportKind): void {
+    this.#ctx.counters.opened.inc({ transport: kind });
     this.#connected.add(new Party(new Connection(transport, partyLimits), this));
   }
 

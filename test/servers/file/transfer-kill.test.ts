@@ -22,7 +22,7 @@ const size = Number(process.env.TRANSFER_MIB ?? 12) * MIB + 4_321;
 const RSS_MAX = 200 * MIB;
 
 const folder = await temporaryFolder(t);
-const cluster = await startProcesses(t, { args: ['--demo-users', '2'] });
+const cluster = await startProcesses(t, { args: ['--demo-users', '2', '--tls'] });
 const path = join(folder, 'large.bin');
 const wanted = await makeFile(path);
 
@@ -67,7 +67,8 @@ t.test('online: killed in the middle', { timeout: 600_000 }, async (t) => {
 t.test('from one terminal to another', async (t) => {
   const chat = (user: string, ...lines: string[]) => {
     const main = join(projectRoot, 'dist/tools/client.js');
-    const words = [main, user, 'test123', '--login', cluster.info.loginHttp];
+    const place = cluster.info.loginHttp.replace('http:', 'https:');
+    const words = [main, user, 'test123', '--login', place, '--tls', '--ca', cluster.info.tlsCertificate!];
     return execFileSync(process.execPath, words, { input: `${lines.join('\n')}\n`, encoding: 'utf8' });
   };
   const small = join(folder, 'hello.txt');
@@ -77,6 +78,12 @@ t.test('from one terminal to another', async (t) => {
   t.match(chat('TT002', '/files', `/accept 1 ${join(folder, 'in')}`), 'hello.txt (5 bytes)');
   t.equal(await readFile(join(folder, 'in', 'hello.txt'), 'utf8'), 'hello');
   t.match(chat('TT002', '/files', '/accept 1'), 'no files wait for you');
+  const page = await (await fetch(cluster.info.metrics.file!)).text();
+  t.match(
+    page,
+    /^teamtalk_file_connections_opened_total\{transport="tls",.*\} 2$/m,
+    'whose TLS was for the file as well',
+  );
 });
 
 /** The file server is killed when so much is over; it is started again by the launcher. */
