@@ -10,20 +10,38 @@ import { ROLES } from '../common/roles.js';
 import { may } from '../servers/admin/permissions.js';
 import { type CommandRow, commandRows } from '../test/authorisation/commands.js';
 import { httpRows } from '../test/authorisation/http.js';
+import {
+  backRows,
+  commandsBetweenServers,
+  type LinkRow,
+  linkRows,
+  ofEveryLink,
+  throughRedis,
+} from '../test/authorisation/links.js';
 import { consoleRows } from '../test/authorisation/routes.js';
 
 const TARGET = path.join('pb', 'AUTHORISATION.md');
 
 function commandLine({ command, id, needs, outcomes }: CommandRow): string {
-  const number = `0x${(id ?? command.id).toString(16).padStart(4, '0')}`;
   const { stranger, nonMember, removed, member } = outcomes;
-  return `| ${number} | ${command.name} | ${needs ?? ''} | ${stranger} | ${nonMember} | ${removed} | ${member} |`;
+  return `| ${hex(id ?? command.id)} | ${command.name} | ${needs ?? ''} | ${stranger} | ${nonMember} | ${removed} | ${member} |`;
 }
 
 function consoleLine([route, needs]: (typeof consoleRows)[number]): string {
   const open = needs === 'public' || needs === 'session';
   const roles = ROLES.map((role) => (open || may(role, needs) ? 'yes' : '—'));
   return `| ${route} | ${needs} | ${roles.join(' | ')} |`;
+}
+
+function linkLines(rows: readonly LinkRow[]): string {
+  const sorted = [...rows].sort(([a, toA], [b, toB]) => toA.localeCompare(toB) || a.id - b.id);
+  return sorted
+    .map(([{ id, name }, to, ...from]) => `| ${to} | ${hex(id)} | ${name} | ${from.join(', ')} |`)
+    .join('\n');
+}
+
+function hex(id: number): string {
+  return `0x${id.toString(16).padStart(4, '0')}`;
 }
 
 const page = `# Who may what
@@ -56,7 +74,31 @@ A session of a role that has the permission; whatever changes something also wan
 | route | permission | ${ROLES.join(' | ')} |
 |---|---|${ROLES.map(() => '---|').join('')}
 ${consoleRows.map(consoleLine).join('\n')}
+
+## Commands between servers
+
+Both ends of a link have proved the cluster's secret, and their roles with it. Whatever else a role says is refused with an error,
+logged and counted (\`teamtalk_peer_commands_refused_total\`); a role that is in no line of a server is sent away at the door
+(\`teamtalk_peers_refused_total\`). ${ofEveryLink.map(({ id }) => hex(id)).join(', ')} belong to every link, ${throughRedis.map(({ id }) => hex(id)).join(', ')} go between route servers through Redis.
+
+| to | id | message | from |
+|---|---|---|---|
+${linkLines(linkRows)}
+
+What the server that was dialled tells back on its own; anything else is not heard, and logged.
+
+| to | id | message | from |
+|---|---|---|---|
+${linkLines(backRows)}
 `;
+
+const listed = new Set([...linkRows, ...backRows].map(([{ id }]) => id));
+for (const { id } of [...ofEveryLink, ...throughRedis]) listed.add(id);
+for (const { id, name } of commandsBetweenServers()) {
+  if (listed.has(id)) continue;
+  console.error(`test/authorisation/links.ts: nobody may say ${name} (${hex(id)})`);
+  process.exitCode = 1;
+}
 
 if (process.argv.includes('--check')) {
   if ((await readFile(TARGET, 'utf8').catch(() => '')) !== page) {

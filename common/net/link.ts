@@ -89,6 +89,7 @@ export class Link implements ConnectionOwner {
   readonly #asked = new Map<number, Asked>();
   /** Open questions of each key. */
   readonly #askedOf = new Map<number, number>();
+  readonly #unheard = new Set<number>();
   #state: 'waiting' | 'dialing' | 'greeting' | 'open' | 'closed' = 'waiting';
   #draining = false;
   #connection: Connection | undefined;
@@ -258,12 +259,25 @@ export class Link implements ConnectionOwner {
       this.#draining = true;
       return;
     }
-    const row = this.#options.hears.get(frame.command);
+    const { hears, ctx, log, role: from } = this.#options;
+    const row = hears.get(frame.command);
+    if (row === undefined) return this.#overstepped(frame.command);
     try {
-      row?.run(this.#options.ctx, this, frame);
+      row.run(ctx, this, frame);
     } catch (error) {
-      this.#options.log.error({ command: row?.command.name, error }, 'frame from a link not understood');
+      log.error({ command: row.command.name, from, error }, 'frame from a link not understood');
     }
+  }
+
+  /** Nothing that this role is heard saying. Logged once a command. */
+  #overstepped(command: number): void {
+    if (this.#unheard.has(command)) return;
+    this.#unheard.add(command);
+    const { log, role } = this.#options;
+    log.warn(
+      { peer: this.#peerName, address: textOf(this.address) },
+      `not heard: command 0x${command.toString(16)} from ${role}`,
+    );
   }
 
   #answered(id: number, frame: Frame): void {

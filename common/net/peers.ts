@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { ImError } from '../errors.js';
 import type { Logger } from '../log.js';
+import type { Metrics } from '../metrics.js';
 import { type Command, encodeFrame } from '../pdu/command.js';
 import { cluster, other } from '../pdu/commands.js';
 import type { Frame } from '../pdu/header.js';
@@ -24,6 +25,31 @@ const STRANGER_FRAME_SIZE_MAX = 4 * 1024 * 1024;
 const STOOD_STILL_MS = 3_000;
 const TICK_MS = 500;
 
+/** Why somebody who dialled us was sent away. */
+const REFUSALS = ['secret', 'role', 'greeting', 'silent', 'full'] as const;
+
+class Refused extends Error {
+  readonly why: (typeof REFUSALS)[number];
+
+  constructor(why: (typeof REFUSALS)[number], text: string) {
+    super(text);
+    this.why = why;
+  }
+}
+
+type Counters = ReturnType<typeof countersOf>;
+
+function countersOf(metrics: Metrics) {
+  const refused = metrics.counter('peers_refused_total', 'Connections to the port for servers that were sent away', [
+    'why',
+  ]);
+  for (const why of REFUSALS) refused.inc({ why }, 0);
+  const commands = metrics.counter('peer_commands_refused_total', 'What servers said that their role may not say', [
+    'from',
+  ]);
+  return { refused, commands };
+}
+
 /** A server that dialled us and proved itself. */
 export interface Peer {
   readonly role: string;
@@ -39,6 +65,7 @@ export interface PeersOptions<Ctx> {
   readonly host: string;
   readonly secret: string;
   readonly log: Logger;
+  readonly metrics: Metrics;
   readonly ctx: Ctx;
   /** Who may dial us, and what each may say. */
   readonly tables: Readonly<Record<string, CommandTable<Ctx, Peer>>>;
@@ -54,6 +81,7 @@ export interface PeersOptions<Ctx> {
 /** The door for other servers of the cluster: nothing is read from one that has not proved to know the secret. */
 export class Peers<Ctx> {
   readonly #options: PeersOptions<Ctx>;
+  readonly #counters: Counters;
   readonly #incoming = new Set<Incoming<Ctx>>();
   readonly #silence: NodeJS.Timeout;
   readonly #ticker: NodeJS.Timeout;
@@ -62,6 +90,7 @@ export class Peers<Ctx> {
 
   private constructor(options: PeersOptions<Ctx>) {
     this.#options = options;
+    this.#counters = countersOf(options.metrics);
     this.#silence = setInterval(() => this.#closeSilent(), LINK_SILENCE_MS / 6);
     this.#ticker = setInterval(() => this.#tick(), TICK_MS);
   }
@@ -109,11 +138,12 @@ export class Peers<Ctx> {
     let strangers = 0;
     for (const each of this.#incoming) if (!each.proven) strangers++;
     if (strangers >= STRANGERS_MAX) {
+      this.#counters.refused.inc({ why: 'full' });
       socket.destroy();
       return;
     }
     const connection = new Connection(socket, { ...linkConnectionLimits, frameSizeMax: STRANGER_FRAME_SIZE_MAX });
-    const incoming = new Incoming(connection, this.#options, {
+    const incoming = new Incoming(connection, this.#options, this.#counters, {
       gone: () => this.#incoming.delete(incoming),
       stoodStill: () => this.#tick(),
     });
@@ -147,6 +177,9 @@ interface IncomingOwner {
 class Incoming<Ctx> implements Peer, ConnectionOwner {
   readonly connection: Connection;
   readonly #options: PeersOptions<Ctx>;
+  readonly #counters: Counters;
+  /** Commands that it may not say and has said, each logged once. */
+  readonly #overstepped = new Set<number>();
   readonly #owner: IncomingOwner;
   readonly #mine: Hello;
   #theirs: Hello | undefined;
@@ -155,12 +188,14 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
   proven = false;
   running = 0;
 
-  constructor(connection: Connection, options: PeersOptions<Ctx>, owner: IncomingOwner) {
+  constructor(connection: Connection, options: PeersOptions<Ctx>, counters: Counters, owner: IncomingOwner) {
     this.connection = connection;
     this.#options = options;
+    this.#counters = counters;
     this.#owner = owner;
     this.#mine = { ...options.self, nonce: freshNonce() };
-    this.#greeting = setTimeout(() => connection.close('not-proven'), GREETING_MS_MAX);
+    const late = new Refused('silent', `no complete greeting within ${GREETING_MS_MAX} ms`);
+    this.#greeting = setTimeout(() => this.#refuse(late), GREETING_MS_MAX);
     connection.own(this);
   }
 
@@ -190,6 +225,8 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
   closed(reason: CloseReason): void {
     clearTimeout(this.#greeting);
     this.#owner.gone();
+    if (!this.proven && (reason === 'length-too-small' || reason === 'length-too-large'))
+      this.#refuse(new Error(reason));
     if (!this.proven) return;
     this.#options.log.info({ from: this.role, peer: this.name, reason }, 'peer left');
     this.#options.left?.(this, performance.now() - this.connection.heardMs);
@@ -200,18 +237,21 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
       if (this.#theirs === undefined) this.#hello(cluster.hello.codec.decode(expect(frame, cluster.hello)));
       else this.#proof(cluster.proof.codec.decode(expect(frame, cluster.proof)).proof);
     } catch (error) {
-      this.#options.log.warn(
-        { address: this.address, role: this.role, error: (error as Error).message },
-        'peer refused',
-      );
-      this.connection.close('not-proven');
+      this.#refuse(error as Error);
     }
+  }
+
+  #refuse(error: Error): void {
+    const why = error instanceof Refused ? error.why : 'greeting';
+    this.#counters.refused.inc({ why });
+    this.#options.log.warn({ address: this.address, role: this.role, why, error: error.message }, 'peer refused');
+    this.connection.close('not-proven');
   }
 
   #hello(hello: Hello): void {
     const { tables } = this.#options;
     this.#table = Object.hasOwn(tables, hello.role) ? tables[hello.role] : undefined;
-    if (this.#table === undefined) throw new Error(`a ${hello.role} server has no business here`);
+    if (this.#table === undefined) throw new Refused('role', `a ${hello.role} server has no business here`);
     this.#theirs = { role: hello.role, name: hello.name, nonce: Buffer.from(hello.nonce) };
     const proof = proofOf(this.#options.secret, 'acceptor', this.#theirs, this.#mine);
     const { shares } = this.#options;
@@ -220,7 +260,7 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
 
   #proof(proof: Uint8Array): void {
     if (!proves(proof, this.#options.secret, 'dialer', this.#theirs!, this.#mine))
-      throw new Error('it does not know the cluster secret');
+      throw new Refused('secret', 'it does not know the cluster secret');
     clearTimeout(this.#greeting);
     this.proven = true;
     this.connection.allow(linkConnectionLimits);
@@ -232,13 +272,7 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
     if (frame.command === other.heartbeat.id) return this.connection.send(encodeFrame(other.heartbeat, 0, {}));
     const { command, seq, reserved } = frame;
     const row = this.#table!.get(command);
-    if (row === undefined)
-      return this.#fail(
-        command,
-        seq,
-        reserved,
-        new ImError('NOT_ALLOWED', `command 0x${command.toString(16)} from ${this.role}`),
-      );
+    if (row === undefined) return this.#overstep(command, seq, reserved);
     let answer: Promise<Buffer | undefined> | undefined;
     try {
       answer = row.run(this.#options.ctx, this, frame);
@@ -257,6 +291,16 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
         this.#fail(command, seq, reserved, error);
       },
     );
+  }
+
+  /** The link stays: it may be of a newer version, and the rest of what it says is right. */
+  #overstep(command: number, seq: number, reserved: number): void {
+    const { role: from, name: peer, address } = this;
+    const what = `command 0x${command.toString(16)} from ${from}`;
+    this.#counters.commands.inc({ from });
+    if (!this.#overstepped.has(command)) this.#options.log.warn({ peer, address }, `not allowed: ${what}`);
+    this.#overstepped.add(command);
+    this.#fail(command, seq, reserved, new ImError('NOT_ALLOWED', what));
   }
 
   #fail(command: number, seq: number, reserved: number, error: unknown): void {

@@ -69,6 +69,7 @@ export async function startDbProxy(
     host: settings.host,
     secret: settings.clusterSecret,
     log,
+    metrics,
     ctx,
     known: (error) =>
       isUnavailable(error) && !(error instanceof AssertionError)

@@ -31,6 +31,7 @@ export async function startLoginServer(
     host: settings.host,
     secret: settings.clusterSecret,
     log,
+    metrics,
     ctx: msgServers,
     tables: { msg: fromMsgServers, admin: fromConsoles },
     left: (peer) => msgServers.gone(peer),

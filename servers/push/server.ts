@@ -87,6 +87,7 @@ export async function startPushServer(
     host: settings.host,
     secret: settings.clusterSecret,
     log,
+    metrics,
     ctx: own,
     tables: {
       admin: commandTable<typeof own, Peer>([

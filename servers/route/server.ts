@@ -67,6 +67,7 @@ export async function startRouteServer(
     host: settings.host,
     secret: clusterSecret,
     log,
+    metrics,
     ctx,
     shares: redis !== '',
     tables: { msg: fromMsgServers, 'http-msg': fromHttpMsgServers, push: fromPushServers, admin: fromConsoles },

@@ -4,16 +4,31 @@ import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { SCOPES, type Scope } from '../../common/api-key.js';
 import type { Client } from '../../common/client/client.js';
-import { encodeFrame } from '../../common/pdu/command.js';
+import type { ImError } from '../../common/errors.js';
+import { Hops } from '../../common/hops.js';
+import { Metrics } from '../../common/metrics.js';
+import { LinkGroup } from '../../common/net/link-group.js';
+import { type Peer, Peers } from '../../common/net/peers.js';
+import { type Command, encodeFrame } from '../../common/pdu/command.js';
+import * as catalogue from '../../common/pdu/commands.js';
 import { group, login, message, other } from '../../common/pdu/commands.js';
+import { frameOf } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
 import { ROLES, type Role } from '../../common/roles.js';
 import { projectRoot } from '../../common/root.js';
+import { commandTable } from '../../common/server/command-table.js';
+import type { Running } from '../../common/server/lifecycle.js';
+import { readSettings } from '../../common/settings.js';
 import { may } from '../../servers/admin/permissions.js';
 import { routes } from '../../servers/admin/routes.js';
 import { CAPABILITIES } from '../../servers/msg/capabilities.js';
 import { fromClients } from '../../servers/msg/commands.js';
-import { TestCluster, until } from '../support/cluster.js';
+import { startMsgServer } from '../../servers/msg/server.js';
+import { msgSettings } from '../../servers/msg/settings.js';
+import { startPushServer } from '../../servers/push/server.js';
+import { pushSettings } from '../../servers/push/settings.js';
+import { fromRouteServers } from '../../servers/route/commands.js';
+import { CLUSTER_SECRET, TestCluster, testLog, until } from '../support/cluster.js';
 import { addAdmin, Browser } from '../support/console.js';
 import { databaseText } from '../support/database-text.js';
 import { listenTo } from '../support/frames.js';
@@ -21,17 +36,30 @@ import { caller } from '../support/http.js';
 import { testPostgres } from '../support/postgres.js';
 import { BOB, CAROL, type CommandRow, commandRows, DAVE, type Outcome } from './commands.js';
 import { httpRows } from './http.js';
+import {
+  backRows,
+  commandsBetweenServers,
+  type LinkRow,
+  linkRows,
+  ofEveryLink,
+  SERVER_ROLES,
+  type ServerRole,
+  throughRedis,
+} from './links.js';
 import { consoleRows } from './routes.js';
 
 const { GroupModifyType, GroupType } = IM.BaseDefine;
 
 const postgres = await testPostgres(t);
+const logLines: string[] = [];
 const cluster = await TestCluster.start(t, postgres, {
   users: ['alice', 'bob', 'carol', 'dave', 'erin'],
   groups: [{ name: 'fixed', memberIds: [1, 2] }],
   file: {},
   httpMsg: { requestsPerMinute: 10_000 },
   console: {},
+  push: {},
+  logged: (line) => logLines.push(line),
 });
 
 // ---------------------------------------------------------------------------------------------- commands of clients
@@ -211,6 +239,148 @@ t.test('routes of the console', async (t) => {
     }
   }
 });
+
+// ------------------------------------------------------------------------------------------------------ other servers
+
+/** Begins with a field that does not end: whoever decodes it at all says so, and nothing is done. */
+const GARBLED = Buffer.from('ffffffffffffffffffff', 'hex');
+const UNKNOWN = 0x08ff;
+
+const everyCommand = new Map<number, string>([[UNKNOWN, 'an unknown command']]);
+for (const subject of Object.values<Record<string, Command<never, unknown> & { reply?: Command<never, unknown> }>>(
+  catalogue as never,
+))
+  for (const command of Object.values(subject))
+    for (const each of [command, command.reply]) if (each !== undefined) everyCommand.set(each.id, each.name);
+for (const { id } of ofEveryLink) everyCommand.delete(id);
+
+const idsOf = (rows: readonly LinkRow[], to: ServerRole, from: ServerRole) =>
+  rows.filter(([, its, ...theirs]) => its === to && theirs.includes(from)).map(([{ id }]) => id);
+const inOrder = (ids: Iterable<number>) => [...ids].sort((a, b) => a - b);
+const others = (ids: readonly number[]) => [...everyCommand.keys()].filter((id) => !ids.includes(id));
+
+/** Links of a server that asks and hears nothing on its own. */
+function linksTo(t: Test, role: ServerRole, from: ServerRole): LinkGroup {
+  const links = new LinkGroup({
+    self: { role: from, name: `${from} by hand` },
+    role,
+    secret: CLUSTER_SECRET,
+    addresses: [{ host: '127.0.0.1', port: cluster.peersPort(role)! }],
+    askTimeoutMs: 20_000,
+    asksMax: 1_000,
+    log: testLog('by hand'),
+    hears: commandTable<never, never>([]),
+    ctx: undefined as never,
+  });
+  t.teardown(() => links.close());
+  return links;
+}
+
+t.test('every command between servers has its row', (t) => {
+  const listed = [...linkRows, ...backRows].map(([command]) => command);
+  const known = new Set([...listed, ...ofEveryLink, ...throughRedis].map(({ id }) => id));
+  t.strictSame(
+    commandsBetweenServers().filter(({ id }) => !known.has(id)),
+    [],
+  );
+  t.strictSame(
+    [...fromRouteServers.keys()].filter((id) => !known.has(id)),
+    [],
+    'those through Redis, too',
+  );
+  t.end();
+});
+
+t.test('what servers say to the one they dialled', async (t) => {
+  for (const to of SERVER_ROLES.filter((role) => cluster.peersPort(role) !== undefined)) {
+    const server = to === 'db-proxy' || to === 'route' ? `${to}-1` : to;
+    const refusedLinks = () => cluster.metric(server, 'peers_refused_total', 'why="role"');
+    for (const from of SERVER_ROLES) {
+      const links = linksTo(t, to, from);
+      const may = idsOf(linkRows, to, from);
+      if (may.length === 0) {
+        const before = await refusedLinks();
+        await until(async () => (await refusedLinks()) > before, `${to} to refuse a ${from} server`);
+        t.notOk(links.open, `${from} has no business with ${to}`);
+        links.close();
+        continue;
+      }
+      await until(() => links.open, `a link from ${from} to ${to}`);
+      logLines.length = 0;
+      const count = async () => (await cluster.metric(server, 'peer_commands_refused_total', `from="${from}"`)) || 0;
+      const before = await count();
+      const codes = new Map<number, string>();
+      const probe = (id: number) =>
+        links.askBytes({ ...other.heartbeat, id }, GARBLED).then(
+          () => 'answered',
+          (error: ImError) => error.code,
+        );
+      for (const id of everyCommand.keys()) codes.set(id, await probe(id));
+      const heard = [...codes].filter(([, code]) => code === 'BAD_REQUEST').map(([id]) => id);
+      t.strictSame(inOrder(heard), inOrder(may), `what ${to} hears from ${from}`);
+      const refused = [...codes].filter(([, code]) => code === 'NOT_ALLOWED').map(([id]) => id);
+      t.strictSame(inOrder(refused), inOrder(others(may)), `and it refuses all else`);
+      t.equal((await count()) - before, refused.length, 'each counted');
+      t.equal(logLines.filter((line) => line.includes('not allowed: command')).length, refused.length, 'and logged');
+      links.close();
+    }
+  }
+});
+
+t.test('what servers say to the one that dialled them', async (t) => {
+  for (const [to, from] of [
+    ['msg', 'route'],
+    ['msg', 'db-proxy'],
+    ['push', 'db-proxy'],
+    ['push', 'route'],
+  ] as const) {
+    const peers = await playedBy(t, from);
+    const address = [{ host: '127.0.0.1', port: peers.port }];
+    const lines: string[] = [];
+    const links = { [from === 'route' ? 'routeServers' : 'dbProxies']: address };
+    const running = await startAlone(to, links, (line) => lines.push(line));
+    t.teardown(() => running.close(0));
+    await until(() => [...peers].length > 0, `a ${to} server to dial`);
+    lines.length = 0;
+    for (const id of everyCommand.keys()) for (const peer of peers) peer.tellFrame(frameOf(id, 0, GARBLED));
+    const may = idsOf(backRows, to, from);
+    const heard = () => lines.filter((line) => line.includes('frame from a link not understood'));
+    const unheard = () => lines.filter((line) => line.includes('not heard: command'));
+    await until(() => heard().length + unheard().length === everyCommand.size, `${to} to have heard ${from}`);
+    t.equal(heard().length, may.length, `${to} hears from ${from}`);
+    for (const name of may.map((id) => everyCommand.get(id)!))
+      t.ok(
+        heard().some((line) => line.includes(`"${name}"`)),
+        name,
+      );
+  }
+});
+
+/** A server of this role that lets everybody in and answers nothing. */
+async function playedBy(t: Test, role: ServerRole): Promise<Peers<undefined>> {
+  const nothing = commandTable<undefined, Peer>([]);
+  const peers = await Peers.open({
+    self: { role, name: `${role} by hand` },
+    port: 0,
+    host: '127.0.0.1',
+    secret: CLUSTER_SECRET,
+    log: testLog('by hand'),
+    metrics: new Metrics('by hand', role),
+    ctx: undefined,
+    tables: { msg: nothing, push: nothing },
+  });
+  t.teardown(() => peers.close());
+  return peers;
+}
+
+/** A server that finds none of its cluster but what it is told of. */
+function startAlone(role: 'msg' | 'push', links: object, logged: (line: string) => void): Promise<Running> {
+  const surroundings = { name: role, log: testLog(role, logged), metrics: new Metrics(role, role), hops: new Hops() };
+  const nobody = { askTimeoutMs: 300, loginServers: [], routeServers: [], dbProxies: [], fileServers: [], clientPort: 0, port: 0 };
+  const own = { ...nobody, clusterSecret: CLUSTER_SECRET, ...links };
+  if (role === 'msg') return startMsgServer({ ...readSettings('msg', msgSettings, { env: {} }), ...own }, surroundings);
+  return startPushServer({ ...readSettings('push', pushSettings, { env: {} }), ...own }, surroundings);
+}
 
 // ----------------------------------------------------------------------------------------- what is open to everybody
 

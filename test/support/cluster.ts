@@ -54,6 +54,8 @@ export interface ClusterOptions {
   readonly httpMsg?: Partial<SettingsOf<typeof httpMsgSettings>>;
   /** With a push server, these settings over its defaults. */
   readonly push?: Partial<SettingsOf<typeof pushSettings>>;
+  /** Hears every line of every server's log, whatever its level. */
+  readonly logged?: (line: string) => void;
   /** People to begin with; default: alice 1, bob 2, carol 3, dave 4, password test123. */
   readonly users?: readonly string[];
   /** Fixed groups to begin with, members by user id. */
@@ -87,6 +89,7 @@ export class TestCluster {
   /** With a console: the ops ports that it watches. */
   #ops: Map<string, Listening> | undefined;
   readonly #hops = new Map<string, Hops>();
+  #logged: ClusterOptions['logged'];
 
   private constructor(databaseUrl: string, masterKey: string, storage: Storage) {
     this.databaseUrl = databaseUrl;
@@ -103,6 +106,7 @@ export class TestCluster {
     await addPeople(storage, options.users ?? PEOPLE);
     for (const group of options.groups ?? []) await storage.groups.add({ ...group, type: 1 });
     if (options.console !== undefined) cluster.#ops = new Map();
+    cluster.#logged = options.logged;
     await cluster.#startServers(options);
     return cluster;
   }
@@ -204,6 +208,13 @@ export class TestCluster {
       }
     }
     return result;
+  }
+
+  /** Where the servers of a role listen for others; undefined: they do not, or there is none. */
+  peersPort(role: string): number | undefined {
+    const [first] = { 'db-proxy': this.dbProxies, route: this.routes }[role] ?? [];
+    const single = { login: this.#login, file: this.file?.running, push: this.#push }[role];
+    return (first?.running ?? single)?.ports.servers;
   }
 
   /** Starts route server `at` (from 0); once it was closed, another one on the same port. */
@@ -315,7 +326,7 @@ export class TestCluster {
     this.#metrics.set(name, metrics);
     const hops = new Hops();
     this.#hops.set(name, hops);
-    const running = await start(settings, { name, log: testLog(name), metrics, hops });
+    const running = await start(settings, { name, log: testLog(name, this.#logged), metrics, hops });
     const notReady = () => running.notReady();
     if (this.#ops === undefined) return running;
     const ops = { host: '127.0.0.1', port: 0, clusterSecret: CLUSTER_SECRET, name, role, notReady };
@@ -324,8 +335,9 @@ export class TestCluster {
   }
 }
 
-/** Silent, unless TEST_LOG names a level. */
-export function testLog(name: string) {
+/** Silent, unless TEST_LOG names a level; or all of it for a test that reads it. */
+export function testLog(name: string, write?: (line: string) => void) {
+  if (write !== undefined) return pino({ level: 'trace', base: { server: name } }, { write });
   return pino({ level: process.env.TEST_LOG ?? 'silent', base: { server: name } });
 }
 

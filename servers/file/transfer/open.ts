@@ -53,6 +53,7 @@ export async function openTransfers(
     host: settings.host,
     secret: settings.clusterSecret,
     log,
+    metrics,
     ctx,
     tables: { msg: fromMsgServers, admin: fromConsoles },
     left: (peer) => sessionAddresses.left(peer),

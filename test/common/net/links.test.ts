@@ -8,6 +8,7 @@ import { mock } from 'node:test';
 import t, { type Test } from 'tap';
 import { type ErrorCode, ImError } from '../../../common/errors.js';
 import type { Logger } from '../../../common/log.js';
+import { Metrics } from '../../../common/metrics.js';
 import {
   type CloseReason,
   Connection,
@@ -153,6 +154,11 @@ class Hand implements ConnectionOwner {
     const mine = { role, name: 'by-hand', nonce };
     this.say(cluster.hello.reply, { ...mine, proof: proofFor('acceptor', theirs, mine, secret) });
   }
+  /** Says back what it is told, nonce and all, with a proof of it that it cannot make. */
+  async echoHello(): Promise<void> {
+    const { name, nonce } = await this.expect(cluster.hello);
+    this.say(cluster.hello.reply, { role: 'db-proxy', name, nonce, proof: nonce });
+  }
   async expectAsk(): Promise<{ userId: number; id: number }> {
     return this.expect(cluster.userGroups);
   }
@@ -201,6 +207,7 @@ class Server {
   readonly joined: Peer[] = [];
   readonly left: Peer[] = [];
   readonly lines = new Lines();
+  readonly metrics = new Metrics('db-1', 'db-proxy');
   reply: (userId: number) => Promise<number[]> | number[] = (userId) => [userId * 10];
   peers!: Peers<Server>;
 
@@ -223,6 +230,7 @@ class Server {
       host: HOST,
       secret: SECRET,
       log: server.lines.log,
+      metrics: server.metrics,
       ctx: server,
       tables: { msg: Server.table },
       joined: (peer) => server.joined.push(peer),
@@ -235,6 +243,12 @@ class Server {
 
   get address(): Address {
     return { host: HOST, port: this.peers.port };
+  }
+
+  /** Who was sent away, by why; without those of whom there were none. */
+  async refused(): Promise<Record<string, number>> {
+    const { values } = await this.metrics.registry.getSingleMetric('teamtalk_peers_refused_total')!.get();
+    return Object.fromEntries(values.filter((it) => it.value > 0).map((it) => [it.labels.why, it.value]));
   }
 }
 
@@ -353,8 +367,19 @@ t.test('greeting', async (t) => {
     short.say(cluster.proof, { proof: proofFor('dialer', mine, theirs) });
     await short.closedUnheard();
 
+    // What a second connection proves about the nonce of the first one is no proof on the first.
+    const victim = Hand.dial(t, server.peers.port);
+    victim.hello('msg');
+    const { nonce } = await victim.expect(cluster.hello.reply);
+    const mirror = Hand.dial(t, server.peers.port);
+    mirror.hello('msg', Buffer.from(nonce));
+    victim.say(cluster.proof, { proof: (await mirror.expect(cluster.hello.reply)).proof });
+    await victim.closedUnheard();
+
     t.same([server.joined.length, server.asked, server.told], [1, [], []]);
-    t.equal(server.lines.said('peer refused'), attempts.length + 1);
+    const refused = attempts.length + 2;
+    t.equal(server.lines.said('peer refused'), refused);
+    t.same(await server.refused(), { secret: refused });
   });
 
   t.test('before the greeting nothing is answered', async (t) => {
@@ -393,12 +418,14 @@ t.test('greeting', async (t) => {
       await eager.closedUnheard();
     }
     t.same([server.joined, server.asked], [[], []]);
+    t.same(await server.refused(), { greeting: 9 + 2, role: 7 });
   });
 
   t.test('a link does not prove itself to a stranger, and dials on', async (t) => {
     const strangers: [string, boolean, (hand: Hand) => Promise<void>][] = [
       ['another secret', true, (hand) => hand.answerHello('db-proxy', 'guessed')],
       ['another role', true, (hand) => hand.answerHello('route')],
+      ['our own words', true, (hand) => hand.echoHello()],
       ['a short nonce', true, (hand) => hand.answerHello('db-proxy', SECRET, Buffer.from('short'))],
       ['an answer to nothing', false, async (hand) => hand.say(cluster.userGroups.reply, { groupIdList: [1] }, 1)],
       ['no frame', false, async (hand) => hand.connection.send(Buffer.alloc(20))],
@@ -440,6 +467,7 @@ t.test('greeting', async (t) => {
     mock.timers.tick(101);
     await silent.closedUnheard();
     await half.closedUnheard();
+    t.same(await server.refused(), { silent: 2 });
     mock.timers.tick(60_000);
     honest.say(cluster.userGroups, { userId: 2 }, 2);
     await honest.expect(cluster.userGroups.reply);
