@@ -376,7 +376,15 @@ async function playedBy(t: Test, role: ServerRole): Promise<Peers<undefined>> {
 /** A server that finds none of its cluster but what it is told of. */
 function startAlone(role: 'msg' | 'push', links: object, logged: (line: string) => void): Promise<Running> {
   const surroundings = { name: role, log: testLog(role, logged), metrics: new Metrics(role, role), hops: new Hops() };
-  const nobody = { askTimeoutMs: 300, loginServers: [], routeServers: [], dbProxies: [], fileServers: [], clientPort: 0, port: 0 };
+  const nobody = {
+    askTimeoutMs: 300,
+    loginServers: [],
+    routeServers: [],
+    dbProxies: [],
+    fileServers: [],
+    clientPort: 0,
+    port: 0,
+  };
   const own = { ...nobody, clusterSecret: CLUSTER_SECRET, ...links };
   if (role === 'msg') return startMsgServer({ ...readSettings('msg', msgSettings, { env: {} }), ...own }, surroundings);
   return startPushServer({ ...readSettings('push', pushSettings, { env: {} }), ...own }, surroundings);
