@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { SteadyClock } from './clock.js';
 import { HOP_KINDS, type Hop } from './hop.js';
 
 /**
@@ -30,9 +31,6 @@ const SEND_ID_SIZE = 16;
 const NAMES_MAX = SEND_ID_SIZE * 8;
 /** What one question gets at most, newest first. */
 const FOUND_MAX = 500;
-/** The wall clock is compared with the steady one so often, and followed when it was set. */
-const CLOCK_MS = 1_000;
-const CLOCK_JITTER_MS = 2;
 
 /** What is asked for: by either id. */
 export interface HopQuery {
@@ -54,10 +52,12 @@ export class Hops {
   readonly #startedMs = Date.now();
   /** Rows written in all. */
   #written = 0;
-  #wallMs = Date.now() - performance.now();
-  #clockMs = 0;
+  readonly #clock = new SteadyClock();
 
-  /** A message came in from somebody, and was acknowledged. `sessions`: that were written to at this server. */
+  /**
+   * A message came in from somebody, and was acknowledged. `sessions`: that were written to at this server; `again`: it
+   * had been stored before.
+   */
   accepted(
     conversationId: bigint,
     msgId: number,
@@ -68,8 +68,10 @@ export class Hops {
     ackedMs: number,
     toldMs: number,
     sessions: number,
+    again: boolean,
   ): void {
-    const row = this.#row(ACCEPTED, conversationId, msgId, receivedMs, sessions, 0);
+    const name = again ? this.#index('again') : 0;
+    const row = this.#row(ACCEPTED, conversationId, msgId, receivedMs, sessions, name);
     this.#bytes.set(sendId, row * ROW_SIZE + 16);
     this.#steps(row, allowedMs - receivedMs, checkedMs - receivedMs, ackedMs - receivedMs, toldMs - receivedMs);
   }
@@ -125,9 +127,9 @@ export class Hops {
     this.#steps(row);
   }
 
-  /** Written to so many sessions; `missed`: looked up again after a disturbance. */
-  delivered(conversationId: bigint, msgId: number, firstMs: number, sessions: number, missed: boolean): void {
-    const name = missed ? this.#index('missed') : 0;
+  /** Written to so many sessions; `by`: the route server that passed it on, undefined when it was looked up after a disturbance. */
+  delivered(conversationId: bigint, msgId: number, firstMs: number, sessions: number, by: string | undefined): void {
+    const name = by === undefined ? this.#index('missed') : 0;
     const row = this.#row(DELIVERED, conversationId, msgId, firstMs, sessions, name);
     this.#steps(row, performance.now() - firstMs);
   }
@@ -146,7 +148,7 @@ export class Hops {
 
   /** The clock of this server, and since when it knows. */
   get nowMs(): number {
-    return this.#wall(performance.now());
+    return this.#clock.at(performance.now());
   }
 
   get sinceMs(): number {
@@ -206,7 +208,7 @@ export class Hops {
   /** Takes the next row, or the oldest one. */
   #row(kind: number, conversationId: bigint, msgId: number, startedMs: number, count: number, name: number): number {
     const row = this.#written++ % HOPS_KEPT;
-    this.#f64[row * 8] = this.#wall(startedMs);
+    this.#f64[row * 8] = this.#clock.at(startedMs);
     this.#i64[row * 8 + 1] = conversationId;
     this.#f64[row * 8 + 2] = 0; // whose send_id it was
     this.#f64[row * 8 + 3] = 0;
@@ -223,16 +225,6 @@ export class Hops {
     this.#f32[at + 1] = second;
     this.#f32[at + 2] = third;
     this.#f32[at + 3] = fourth;
-  }
-
-  /** Steady between two settings of the machine's clock, so that rows of one server can be compared to the microsecond. */
-  #wall(ticksMs: number): number {
-    if (ticksMs - this.#clockMs > CLOCK_MS) {
-      const wallMs = Date.now() - performance.now();
-      if (Math.abs(wallMs - this.#wallMs) > CLOCK_JITTER_MS) this.#wallMs = wallMs;
-      this.#clockMs = ticksMs;
-    }
-    return this.#wallMs + ticksMs;
   }
 
   #index(name: string): number {

@@ -81,6 +81,20 @@ export function choice<const T extends string>(values: readonly T[], value: T, d
   };
 }
 
+/** A part of a whole, from 0 to 1. */
+export function ratio(value: number, doc: string): Setting<number> {
+  const is = z.preprocess(
+    (it) => (typeof it === 'string' && /^\s*\d*\.?\d+\s*$/.test(it) ? Number(it) : it),
+    z.number().min(0).max(1),
+  );
+  return { is, unit: 'from 0 to 1', default: value, doc };
+}
+/** An address of HTTP or HTTPS; empty: none. */
+export function url(doc: string): Setting<string> {
+  const isHttp = (it: string) => it === '' || (URL.canParse(it) && /^https?:$/.test(new URL(it).protocol));
+  return { is: z.string().refine(isHttp, 'expected http://… or https://…'), unit: 'URL', default: '', doc };
+}
+
 export interface HostPort {
   readonly host: string;
   readonly port: number;
@@ -113,6 +127,8 @@ export const commonSettings = {
   logLevel: choice(LOG_LEVELS, 'info', 'what is logged at least'),
   clusterSecret: secret('what servers of one cluster share to prove themselves to each other'),
   drainMs: milliseconds(5_000, 'how long a server that was told to stop may finish what is open', 0),
+  traceCollector: url('where traces go by OTLP over HTTP: http://127.0.0.1:4318/v1/traces; empty: none are made'),
+  traceRatio: ratio(0.01, 'part of the messages, log-ins and HTTP calls that are traced; the same in all servers'),
 } satisfies Definitions;
 
 export interface Sources {

@@ -33,7 +33,7 @@ export class Sender {
       this.#publish(checked, stored);
       const toldMs = performance.now();
       // biome-ignore format: one hop, one line
-      this.#hops.accepted(conversationId, stored.msgId, draft.sendId, begunMs, begunMs, checkedMs, storedMs, toldMs, 0);
+      this.#hops.accepted(conversationId, stored.msgId, draft.sendId, begunMs, begunMs, checkedMs, storedMs, toldMs, 0, stored.duplicate);
       return stored;
     } catch (error) {
       if (!(error instanceof ImError)) throw error;

@@ -1,4 +1,4 @@
-import { Hops } from '../hops.js';
+import type { Hops } from '../hops.js';
 import type { Logger } from '../log.js';
 import { openLog } from '../log.js';
 import { Metrics } from '../metrics.js';
@@ -13,6 +13,8 @@ import {
   sourcesOfProcess,
   unknownSettings,
 } from '../settings.js';
+import { openHops } from '../telemetry/open.js';
+import type { Telemetry } from '../telemetry/telemetry.js';
 
 /** Exit codes, after sysexits.h: what a supervisor may want to tell apart. */
 export const EXIT = { ok: 0, failed: 1, unavailable: 69, settings: 78 } as const;
@@ -23,6 +25,8 @@ export interface Surroundings {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly hops: Hops;
+  /** Undefined: no collector is set. */
+  readonly telemetry?: Telemetry | undefined;
 }
 
 /** What a started server gives back. */
@@ -62,14 +66,14 @@ export async function run<D extends Definitions & typeof commonSettings>(
     const unknown = unknownSettings(role, definitions, sources);
     if (unknown.length > 0) log.warn({ unknown }, `the ${role} server has no such settings; mistyped?`);
     const metrics = new Metrics(name, role);
-    const hops = new Hops();
-    const running = await start(settings, { name, log, metrics, hops });
+    const { hops, telemetry } = await openHops(settings, { name, role, log, metrics });
+    const running = await start(settings, { name, log, metrics, hops, telemetry });
     const notReady = () => (stopping ? 'stopping' : running.notReady());
     const { host, opsPort: port, clusterSecret } = settings;
     const ops = await openOps({ host, port, clusterSecret, name, role, hops, registry: metrics.registry, notReady });
     const ports = { ...running.ports, ops: ops.port };
     log.info({ ports }, 'started');
-    stopOnSignals(log, settings.drainMs, running, ops);
+    stopOnSignals(log, settings.drainMs, running, { ops, telemetry });
     process.send?.({ ready: true, ports });
   } catch (error) {
     fail(role, log, error as Error);
@@ -78,15 +82,21 @@ export async function run<D extends Definitions & typeof commonSettings>(
 
 let stopping = false;
 
-function stopOnSignals(log: Logger, drainMs: number, running: Running, ops: { close(): void }): void {
+function stopOnSignals(
+  log: Logger,
+  drainMs: number,
+  running: Running,
+  { ops, telemetry }: { readonly ops: { close(): void }; readonly telemetry: Telemetry | undefined },
+): void {
   const stop = (why: string) => {
     if (stopping) return;
     stopping = true;
     log.info({ why, drainMs }, 'stopping');
     setTimeout(() => exit(log, EXIT.failed, 'did not stop in time'), drainMs + 3_000).unref();
     running.close(drainMs).then(
-      () => {
+      async () => {
         ops.close();
+        await telemetry?.close();
         exit(log, EXIT.ok, 'stopped');
       },
       (error: unknown) => {

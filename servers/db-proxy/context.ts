@@ -1,6 +1,7 @@
 import type { Hops } from '../../common/hops.js';
 import type { Logger } from '../../common/log.js';
 import type { IM } from '../../common/pdu/pb.js';
+import type { Telemetry } from '../../common/telemetry/telemetry.js';
 import type { AdminLogins } from './storage/admin-logins.js';
 import type { Admins } from './storage/admins.js';
 import type { Announcements } from './storage/announcements.js';
@@ -64,5 +65,6 @@ export interface DbProxyContext {
   readonly announcements: Announcements;
   readonly exports: Exports;
   readonly hops: Hops;
+  readonly telemetry: Telemetry | undefined;
   readonly log: Logger;
 }

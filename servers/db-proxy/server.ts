@@ -19,7 +19,7 @@ import { openStorage, type StorageWatch } from './storage/storage.js';
  */
 export async function startDbProxy(
   settings: DbProxySettings,
-  { name, log, metrics, hops }: Surroundings,
+  { name, log, metrics, hops, telemetry }: Surroundings,
 ): Promise<Running> {
   const stored = metrics.counter('messages_stored_total', 'Messages committed');
   const repeated = metrics.counter('messages_repeated_total', 'Messages asked again that were stored already');
@@ -51,6 +51,7 @@ export async function startDbProxy(
   const ctx: DbProxyContext = {
     ...storage,
     hops,
+    telemetry,
     log,
     tellMsgServers(change) {
       for (const peer of peers) if (peer.role === 'msg') peer.tell(directory.changed, change);

@@ -4,6 +4,7 @@ import type { Clock } from '../../common/clock.js';
 import type { Limits } from '../../common/live/limits.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
+import type { Telemetry } from '../../common/telemetry/telemetry.js';
 import type { Calls } from './api/calls.js';
 import type { Keys } from './api/keys.js';
 import type { Tail } from './events/tail.js';
@@ -22,5 +23,6 @@ export interface HttpMsgContext {
   readonly calls: Calls;
   readonly settings: HttpMsgSettings;
   readonly clock: Clock;
+  readonly telemetry: Telemetry | undefined;
   readonly log: Logger;
 }

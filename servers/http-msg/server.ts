@@ -27,7 +27,7 @@ import type { HttpMsgSettings } from './settings.js';
  */
 export async function startHttpMsgServer(
   settings: HttpMsgSettings,
-  { name, log, metrics, hops }: Surroundings,
+  { name, log, metrics, hops, telemetry }: Surroundings,
 ): Promise<Running> {
   const links = {
     self: { role: 'http-msg', name },
@@ -68,6 +68,7 @@ export async function startHttpMsgServer(
     announcer: new Announcer(dbProxies, sender, log),
     settings,
     clock: wallClock,
+    telemetry,
     log,
   };
   const requests = metrics.timing('http_request', 'Requests by what was asked and how it ended', ['route', 'status']);

@@ -6,6 +6,7 @@ import type { Buckets } from '../../common/live/bucket.js';
 import type { Limits } from '../../common/live/limits.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
+import type { Telemetry } from '../../common/telemetry/telemetry.js';
 import type { Broadcasts } from './broadcasts.js';
 import type { MsgCounters } from './counters.js';
 import type { Deliveries } from './deliveries.js';
@@ -48,5 +49,6 @@ export interface MsgContext {
   readonly sendHook: SendHook | undefined;
   readonly counters: MsgCounters;
   readonly hops: Hops;
+  readonly telemetry: Telemetry | undefined;
   readonly log: Logger;
 }

@@ -37,7 +37,7 @@ const { ClientType } = IM.BaseDefine;
  */
 export async function startMsgServer(
   settings: MsgSettings,
-  { name, log, metrics, hops }: Surroundings,
+  { name, log, metrics, hops, telemetry }: Surroundings,
 ): Promise<Running> {
   const certificate = await openCertificate(settings, { log, metrics });
   const self = { role: 'msg', name };
@@ -65,6 +65,7 @@ export async function startMsgServer(
     directoryNews: new DirectoryNews(sessions),
     counters,
     hops,
+    telemetry,
   } as {
     -readonly [K in keyof MsgContext]: MsgContext[K];
   };

@@ -10,6 +10,10 @@ import type { TransportKind } from '../../common/net/client-door.js';
 /** A cluster under test, started from a built checkout and thrown away afterwards. */
 export interface BenchCluster {
   readonly msg: readonly ({ readonly host: string; readonly port: number } & Way)[];
+  /** The HTTP interface, and a key that may do everything there. */
+  readonly http: { readonly url: string; readonly key: string };
+  /** Its folder: the database's URL, the master key. */
+  readonly data: string;
   /** Server → pid, PostgreSQL's postmaster included. */
   readonly pids: Readonly<Record<string, number>>;
   stop(): Promise<void>;
@@ -50,6 +54,8 @@ export async function startCluster(checkout: string, size: ClusterSize): Promise
   try {
     const info = JSON.parse(await firstLine(child)) as {
       msg: string[];
+      httpMsg: string;
+      apiKey: string;
       tlsCertificate: string;
       pids: Record<string, number>;
     };
@@ -58,7 +64,7 @@ export async function startCluster(checkout: string, size: ClusterSize): Promise
       const [host = '', port] = address.split(':');
       return { host, port: Number(port), ...way };
     });
-    return { msg, pids: info.pids, stop };
+    return { msg, http: { url: info.httpMsg, key: info.apiKey }, data, pids: info.pids, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client } from '../../common/client/client.js';
+import type { Client } from '../../common/client/client.js';
 import { group } from '../../common/pdu/commands.js';
 import { IM } from '../../common/pdu/pb.js';
-import { DEMO_PASSWORD, demoName } from '../cluster/demo.js';
+import { close, drive, enter, LOGINS_AT_ONCE, logins } from './clients.js';
 import type { BenchCluster } from './cluster.js';
 import { Ledger } from './ledger.js';
 import { usageOf } from './processes.js';
 
-const { ClientType, GroupType } = IM.BaseDefine;
+const { GroupType } = IM.BaseDefine;
 
 export interface ScenarioOptions {
   readonly seconds: number;
@@ -23,9 +23,6 @@ export interface Scenario {
   /** Brings the cluster into the state that is measured from; gives the measured part, and what ends it. */
   run(cluster: BenchCluster, options: ScenarioOptions, measured: () => void): Promise<Ledger>;
 }
-
-const LOGINS_AT_ONCE = 20;
-const SETTLE_MS = 5_000;
 
 /** Everybody writes to one other, who writes back. */
 const pair: Scenario = {
@@ -132,68 +129,6 @@ const history: Scenario = {
 };
 
 export const scenarios = { pair, group: oneGroup, relogin, idle, history } as const;
-
-/** Sends for the time asked for: each sender with a window of open messages, or all together at a rate. */
-async function drive(
-  senders: number,
-  say: (sender: number, text: string) => Promise<unknown>,
-  { seconds, window, rate }: ScenarioOptions,
-  ledger: Ledger,
-): Promise<void> {
-  const until = performance.now() + seconds * 1000;
-  let number = 0;
-  const send = async (sender: number) => {
-    const text = ledger.sending(`${sender}-${number++}`);
-    try {
-      await say(sender, text);
-      ledger.ackedText(text);
-    } catch {
-      ledger.unacked();
-    }
-  };
-  if (rate === 0) {
-    const one = async (sender: number) => {
-      while (performance.now() < until) await send(sender);
-    };
-    const lanes = Array.from({ length: senders * window }, (_, i) => one(i % senders));
-    await Promise.all(lanes);
-    return;
-  }
-  const open: Promise<void>[] = [];
-  const startedMs = performance.now();
-  for (let sent = 0; performance.now() < until; ) {
-    const due = Math.floor(((performance.now() - startedMs) / 1000) * rate);
-    for (; sent < due; sent++) open.push(send(sent % senders));
-    await delay(1);
-  }
-  await Promise.all(open);
-}
-
-async function logins(cluster: BenchCluster, count: number): Promise<Client[]> {
-  const clients: Client[] = new Array(count);
-  let next = 0;
-  const one = async () => {
-    while (next < count) {
-      const i = next++;
-      clients[i] = await enter(cluster, i);
-    }
-  };
-  await Promise.all(Array.from({ length: LOGINS_AT_ONCE }, one));
-  return clients;
-}
-
-function enter(cluster: BenchCluster, i: number): Promise<Client> {
-  const place = cluster.msg[i % cluster.msg.length]!;
-  const clientType = ClientType.CLIENT_TYPE_WINDOWS;
-  return Client.login({ ...place, user: demoName(i + 1), password: DEMO_PASSWORD, clientType, timeoutMs: 60_000 });
-}
-
-/** What was delivered late is waited for, within reason. */
-async function close(clients: readonly Client[], ledger: Ledger | undefined): Promise<void> {
-  const deadline = performance.now() + SETTLE_MS;
-  while (ledger !== undefined && ledger.missing > 0 && performance.now() < deadline) await delay(20);
-  for (const client of clients) client.close();
-}
 
 function even(count: number): number {
   return count - (count % 2);

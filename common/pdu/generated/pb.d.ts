@@ -6431,6 +6431,7 @@ export namespace IM {
             clientAddress?: string | undefined;
             token?: Uint8Array | undefined;
             device?: IM.BaseDefine.DeviceInfo | undefined;
+            traceparent?: string | undefined;
             static encode(message: IM.Server.IMValidateReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMValidateReq;
         }
@@ -6443,6 +6444,7 @@ export namespace IM {
                 clientAddress?: string | undefined;
                 token?: Uint8Array | undefined;
                 device?: IM.BaseDefine.DeviceInfo.$Properties | undefined;
+                traceparent?: string | undefined;
             }
         }
 

@@ -36526,6 +36526,8 @@ export const IM = $root.IM = (() => {
                     writer.uint32(810).bytes(message.token);
                 if (message.device != null && $Object.hasOwnProperty.call(message, "device"))
                     $root.IM.BaseDefine.DeviceInfo.encode(message.device, writer.uint32(818).fork(), _depth + 1).ldelim();
+                if (message.traceparent != null && $Object.hasOwnProperty.call(message, "traceparent"))
+                    writer.uint32(826).string(message.traceparent);
                 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
                     for (let i = 0; i < message.$unknowns.length; ++i)
                         writer.raw(message.$unknowns[i]);
@@ -36593,6 +36595,12 @@ export const IM = $root.IM = (() => {
                             if (wireType !== 2)
                                 break;
                             message.device = $root.IM.BaseDefine.DeviceInfo.decode(reader, reader.size(), $undefined, _depth + 1, message.device);
+                            continue;
+                        }
+                    case 103: {
+                            if (wireType !== 2)
+                                break;
+                            message.traceparent = reader.string();
                             continue;
                         }
                     }

@@ -19,6 +19,22 @@ export async function validate(
   ctx: DbProxyContext,
   asked: IM.Server.IMValidateReq,
 ): Promise<IM.Server.IMValidateRsp.$Properties> {
+  if (asked.traceparent == null) return decide(ctx, asked);
+  const span = ctx.telemetry?.goOn('check the log-in', asked.traceparent);
+  let problem: string | undefined = 'not decided';
+  try {
+    const verdict = await decide(ctx, asked);
+    problem = verdict.resultCode === 0 ? undefined : 'refused';
+    return verdict;
+  } finally {
+    span?.end({ 'teamtalk.token': asked.token != null }, problem);
+  }
+}
+
+async function decide(
+  ctx: DbProxyContext,
+  asked: IM.Server.IMValidateReq,
+): Promise<IM.Server.IMValidateRsp.$Properties> {
   const { userName, password } = asked;
   const tooLong = userName.length > USER_NAME_LENGTH_MAX || password.length > PASSWORD_LENGTH_MAX;
   // PostgreSQL has no text with a NUL in it, so nobody has such a name.

@@ -11,6 +11,7 @@ import {
 import { v7 as uuidV7 } from 'uuid';
 import type { Scope } from '../../../common/api-key.js';
 import { API_BODY_SIZE_MAX } from '../../../common/limits.js';
+import type { OpenSpan } from '../../../common/telemetry/telemetry.js';
 import type { HttpMsgContext } from '../context.js';
 import { queries } from '../query.js';
 import { scim } from '../scim/routes.js';
@@ -32,6 +33,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; on every route with a scope. */
     key: Key;
+    /** Of a call that is traced. */
+    span: OpenSpan | undefined;
   }
   interface FastifyContextConfig {
     /** What a key must have to ask this. */
@@ -77,13 +80,22 @@ export async function openApp(
   app.setNotFoundHandler((request, reply) =>
     sendProblem(reply, new Problem(404, 'NO_SUCH_PATH', `there is no ${request.method} ${request.url.split('?')[0]}`)),
   );
-  app.addHook('onRequest', async (_request, reply) => {
+  app.addHook('onRequest', async (request, reply) => {
+    const { traceparent } = request.headers;
+    request.span = ctx.telemetry?.goOn(request.method, typeof traceparent === 'string' ? traceparent : undefined);
     reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store');
   });
-  app.addHook('onResponse', async (request, reply) =>
-    answered(request.routeOptions.url ?? 'none', reply.statusCode, reply.elapsedTime),
-  );
+  app.addHook('onResponse', async (request, reply) => {
+    const route = request.routeOptions.url ?? 'none';
+    answered(route, reply.statusCode, reply.elapsedTime);
+    const attributes = { 'http.route': route, 'http.response.status_code': reply.statusCode };
+    request.span?.end(
+      { 'http.request.method': request.method, ...attributes },
+      reply.statusCode < 500 ? undefined : 'failed',
+    );
+  });
   app.decorateRequest('key');
+  app.decorateRequest('span');
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { conversationOfDraft } from '../../../common/chat/message.js';
 import { HISTORY_PAGE_MAX } from '../../../common/limits.js';
 import { message } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
@@ -67,6 +68,7 @@ export const messages = (ctx: HttpMsgContext) => async (app: Api) => {
       const ids = await sendIds(ctx, key, request.headers['idempotency-key'], ['message', body]);
       const draft = { fromUserId, toSessionId, ...payloadOf(body.content, isGroup), sendId: ids.of('message') };
       const stored = await ctx.sender.send(draft);
+      request.span?.linkMessage(conversationOfDraft(draft), stored.msgId);
       const { id, number, at } = shown({ ...draft, ...stored });
       return reply.code(201).send({ id, number, at, duplicate: stored.duplicate });
     },

@@ -25,14 +25,17 @@ export async function enter(ctx: MsgContext, asked: IM.Login.IMLoginReq, session
   session.verify();
   if (!ctx.dbProxies.open) return refuse(ctx, session, seq, ResultType.REFUSE_REASON_NO_DB_SERVER, TEXT.down);
   if (!ctx.routes.open) return refuse(ctx, session, seq, ResultType.REFUSE_REASON_NO_ROUTE_SERVER, TEXT.down);
+  const span = ctx.telemetry?.begin('log-in');
   try {
     const { userName, password } = asked;
     const verdict = await ctx.dbProxies.ask(server.validate, {
       userName,
       password,
       clientAddress: session.connection.address,
+      ...(span !== undefined && { traceparent: span.traceparent }),
       ...(asked.capabilities.includes('token1') && { token: asked.token, device: deviceOf(asked) }),
     });
+    span?.note('verified');
     if (verdict.resultCode !== 0 || verdict.userInfo === undefined) {
       return refuse(ctx, session, seq, ResultType.REFUSE_REASON_DB_VALIDATE_FAILED, verdict.resultString ?? '');
     }
@@ -41,6 +44,9 @@ export async function enter(ctx: MsgContext, asked: IM.Login.IMLoginReq, session
     if (!(error instanceof ImError)) throw error;
     ctx.log.warn({ error: error.message, address: session.connection.address }, 'log-in not decided');
     refuse(ctx, session, seq, ResultType.REFUSE_REASON_NO_DB_SERVER, TEXT.down);
+  } finally {
+    const problem = session.online ? undefined : 'not logged in';
+    span?.end({ 'teamtalk.client': ClientType[asked.clientType], 'teamtalk.user': session.userId }, problem);
   }
 }
 

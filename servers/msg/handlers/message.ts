@@ -13,6 +13,7 @@ import { seconds } from '../../../common/clock.js';
 import { groupConversation, isGroupId, isUserId, singleConversation } from '../../../common/conversation.js';
 import { ImError } from '../../../common/errors.js';
 import { MESSAGE_SIZE_MAX, P2P_SIZE_MAX } from '../../../common/limits.js';
+import type { Link } from '../../../common/net/link.js';
 import { encodeFrame } from '../../../common/pdu/command.js';
 import { cluster, message, switchService } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
@@ -86,7 +87,7 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   }
   const toldMs = ctx.clock.ticksMs();
   // biome-ignore format: one hop, one line
-  ctx.hops.accepted(conversationId, stored.msgId, sent.sendId, receivedMs, startedMs, checkedMs, ackedMs, toldMs, sessions);
+  ctx.hops.accepted(conversationId, stored.msgId, sent.sendId, receivedMs, startedMs, checkedMs, ackedMs, toldMs, sessions, stored.duplicate);
 }
 
 /** A group that many write to at once has a rate of its own. */
@@ -187,7 +188,7 @@ function deliverToGroup(ctx: MsgContext, groupId: number, msgId: number, frame: 
 }
 
 /** From route: what another msg server published, for sessions here. */
-export function deliver(ctx: MsgContext, told: IM.Cluster.IMPublish): void {
+export function deliver(ctx: MsgContext, told: IM.Cluster.IMPublish, by: Link): void {
   // A view on what was read from the link: fine to write to sockets, as read buffers are not used again.
   const frame = told.frame as Buffer;
   const { groupId, onlyClass, msgId } = told;
@@ -199,7 +200,7 @@ export function deliver(ctx: MsgContext, told: IM.Cluster.IMPublish): void {
   if (groupId !== undefined) count += ctx.sessions.toGroup(groupId, frame);
   if (told.everyone === true) ctx.broadcasts.send(frame, onlyClass);
   ctx.counters.delivered.inc(count);
-  if (conversationId !== undefined) ctx.hops.delivered(conversationId, msgId!, firstMs, count, false);
+  if (conversationId !== undefined) ctx.hops.delivered(conversationId, msgId!, firstMs, count, by.peerName);
 }
 
 /**
@@ -225,7 +226,7 @@ export function deliverMissed(ctx: MsgContext, stored: IM.Cluster.StoredMessage)
     session.send(frame);
     count++;
   }
-  ctx.hops.delivered(conversationId, msgId, firstMs, count, true);
+  ctx.hops.delivered(conversationId, msgId, firstMs, count, undefined);
   return 1;
 }
 

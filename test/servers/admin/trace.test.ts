@@ -42,9 +42,9 @@ t.test('a ring keeps the last ones, by either id, and says since when it knows',
   const sendId = randomBytes(16);
   const nowMs = performance.now();
   hops.stored(here, 7, sendId, nowMs - 30, nowMs - 20, nowMs, 3);
-  hops.accepted(here, 7, sendId, nowMs - 50, nowMs - 45, nowMs - 40, nowMs, nowMs, 2);
+  hops.accepted(here, 7, sendId, nowMs - 50, nowMs - 45, nowMs - 40, nowMs, nowMs, 2, false);
   hops.refused(here, sendId, nowMs, 'BUSY');
-  hops.delivered(here, 8, nowMs, 1, false);
+  hops.delivered(here, 8, nowMs, 1, 'route');
   hops.read(here, 6, BOB);
   hops.read(here, 9, BOB);
   hops.read(here, 10, BOB);
