@@ -12,7 +12,7 @@ import { FILE_SIZE_LIMIT } from '../limits.js';
  */
 export interface NamedLimit {
   /** Who keeps to it. */
-  readonly server: 'msg' | 'db-proxy' | 'file' | 'http-msg' | 'push';
+  readonly server: 'msg' | 'db-proxy' | 'file' | 'http-msg' | 'push' | 'admin';
   readonly at: 'delay' | 'refuse' | 'close';
   readonly unit: 'count' | 'bytes';
   /** The smallest size that can be set. 0 stands for any number where it may. */
@@ -38,8 +38,12 @@ const size = <S extends Server>(server: S, at: NamedLimit['at'], min: number, ma
 export const namedLimits = {
   /** Failed log-ins of a name, in PostgreSQL for all servers together; one more locks it. */
   'login.name': { ...rate('db-proxy', 'refuse', 30 * MINUTE), max: 1_000, fixedRefill: true },
-  /** Failed log-ins from an address, over all names; 0 for any number. */
+  /** Failed log-ins from an address, over all names, wrong tokens included; 0 for any number. */
   'login.address': { ...rate('db-proxy', 'refuse', 10 * MINUTE), min: 0, fixedRefill: true },
+  /** Failed log-ins of an account of the console, in PostgreSQL for all servers together; after so many it waits. */
+  'console.name': { ...rate('db-proxy', 'refuse', 15 * MINUTE), max: 1_000, fixedRefill: true },
+  /** Those from an address, over all accounts. */
+  'console.address': { ...rate('db-proxy', 'refuse', 15 * MINUTE), max: 100_000, fixedRefill: true },
 
   /** Frames of one connection; a faster one is not read from for a while. */
   'frames.connection': { ...rate('msg', 'delay', SECOND), min: 50 },
@@ -75,6 +79,8 @@ export const namedLimits = {
 
   /** Calls with one API key, those to /query/ and /scim/ included. */
   'api.calls': rate('http-msg', 'refuse', MINUTE),
+  /** Searches with one API key: each looks through all people, or groups. */
+  'api.searches': rate('http-msg', 'refuse', MINUTE),
   /** Unknown keys from one address. */
   'api.unknown-keys': rate('http-msg', 'refuse', MINUTE),
   /** Deliveries to one webhook. */
@@ -82,6 +88,9 @@ export const namedLimits = {
 
   /** Pushes to one phone. */
   'push.device': rate('push', 'delay', MINUTE),
+
+  /** Searches of one account of the console. */
+  'console.searches': rate('admin', 'refuse', MINUTE),
 } as const satisfies Record<string, NamedLimit>;
 
 export type LimitName = keyof typeof namedLimits;

@@ -1,4 +1,5 @@
 import type { Announcer } from '../../common/chat/announcer.js';
+import type { Rates } from '../../common/live/rates.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import type { IM } from '../../common/pdu/pb.js';
@@ -16,6 +17,7 @@ export interface AdminContext {
   readonly watch: Watch;
   readonly hopFinder: HopFinder;
   readonly announcer: Announcer;
+  readonly rates: Rates<'admin'>;
   readonly sessionIdleMs: number;
   readonly sessionMs: number;
   readonly log: Logger;

@@ -2,7 +2,10 @@ import type { AddressInfo } from 'node:net';
 import { Announcer } from '../../common/chat/announcer.js';
 import { SendHook } from '../../common/chat/send-hook.js';
 import { Sender } from '../../common/chat/sender.js';
+import { Limits } from '../../common/live/limits.js';
+import { Rates } from '../../common/live/rates.js';
 import { LinkGroup } from '../../common/net/link-group.js';
+import { directory } from '../../common/pdu/commands.js';
 import { commandTable } from '../../common/server/command-table.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import type { AdminContext } from './context.js';
@@ -40,6 +43,9 @@ export async function startAdminServer(
   const logins = new LinkGroup({ ...common, role: 'login', addresses: settings.loginServers });
   const fileServers = new LinkGroup({ ...common, role: 'file', addresses: settings.fileServers });
   const pushServers = new LinkGroup({ ...common, role: 'push', addresses: settings.pushServers });
+  const limits = new Limits<'admin'>({ 'console.searches': settings.searchesPerMinute });
+  limits.show(metrics);
+  limits.follow(async (prefix) => (await dbProxies.ask(directory.settings, { prefix })).settingList, log);
   const watch = new Watch(settings.watched);
   const sendHook = SendHook.of(settings);
   const sender = new Sender(dbProxies, routeLinks, sendHook, hops);
@@ -51,6 +57,7 @@ export async function startAdminServer(
     pushServers,
     watch,
     hopFinder: new HopFinder(settings.watched, settings.clusterSecret, watch),
+    rates: new Rates(limits),
     announcer: new Announcer(dbProxies, sender, log),
     sessionIdleMs: settings.sessionIdleMs,
     sessionMs: settings.sessionMs,
@@ -58,6 +65,7 @@ export async function startAdminServer(
   };
   const closeAll = async (drainMs: number) => {
     watch.close();
+    limits.close();
     await ctx.announcer.close(drainMs);
     sendHook?.close();
     for (const links of [dbProxies, routeLinks, logins, fileServers, pushServers]) links.close();

@@ -27,6 +27,7 @@ export const adminSettings = {
   askTimeoutMs: milliseconds(15_000, 'how long another server may take to answer'),
   asksMax: count(2_000, 'questions to other servers under way at most', 1),
   ...sendHookSettings,
+  searchesPerMinute: count(120, 'searches of one account per minute; further ones are refused', 1),
   sessionIdleMs: milliseconds(30 * 60_000, 'a session that was not used for so long is over'),
   sessionMs: milliseconds(12 * 3_600_000, 'a session is over after this, used or not'),
 } satisfies Definitions;

@@ -47,6 +47,18 @@ export const dbProxySettings = {
     'failed log-ins from one address within ten minutes, over all names; a further one has the address refused until they are over. Loopback never is; 0 for any number, as when all clients come through one proxy',
     0,
   ),
+  consoleNameFailuresMax: count(
+    10,
+    'failed log-ins of an account of the console within a quarter of an hour; then it waits until they are over',
+    1,
+    1_000,
+  ),
+  consoleAddressFailuresMax: count(
+    30,
+    'failed log-ins to the console from one address within a quarter of an hour, over all accounts; then it waits',
+    1,
+    100_000,
+  ),
   loginTokenDays: count(30, 'days that a device stays logged in by its token without being used', 1, 3650),
   exportApproval: flag(true, 'an owner of the console has to agree before what people wrote is exported'),
   exportMs: milliseconds(3_600_000, 'how long making one export may take'),

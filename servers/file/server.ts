@@ -1,4 +1,5 @@
 import { Limits } from '../../common/live/limits.js';
+import { Rates } from '../../common/live/rates.js';
 import { LinkGroup } from '../../common/net/link-group.js';
 import { directory } from '../../common/pdu/commands.js';
 import { commandTable } from '../../common/server/command-table.js';
@@ -10,7 +11,6 @@ import { Sweeper } from './blobs/sweeper.js';
 import type { FileContext } from './context.js';
 import { openStoreHttp } from './http/server.js';
 import { Pictures } from './pictures/pictures.js';
-import { Rates } from './rates.js';
 import { Scanner } from './scan.js';
 import { SessionAddresses } from './session-addresses.js';
 import type { FileSettings } from './settings.js';

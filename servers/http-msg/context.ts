@@ -2,6 +2,7 @@ import type { Announcer } from '../../common/chat/announcer.js';
 import type { Sender } from '../../common/chat/sender.js';
 import type { Clock } from '../../common/clock.js';
 import type { Limits } from '../../common/live/limits.js';
+import type { Rates } from '../../common/live/rates.js';
 import type { Logger } from '../../common/log.js';
 import type { LinkGroup } from '../../common/net/link-group.js';
 import type { Telemetry } from '../../common/telemetry/telemetry.js';
@@ -21,6 +22,7 @@ export interface HttpMsgContext {
   readonly announcer: Announcer;
   readonly limits: Limits<'http-msg'>;
   readonly calls: Calls;
+  readonly rates: Rates<'http-msg'>;
   readonly settings: HttpMsgSettings;
   readonly clock: Clock;
   readonly telemetry: Telemetry | undefined;

@@ -4,6 +4,7 @@ import { SendHook } from '../../common/chat/send-hook.js';
 import { Sender } from '../../common/chat/sender.js';
 import { wallClock } from '../../common/clock.js';
 import { Limits } from '../../common/live/limits.js';
+import { Rates } from '../../common/live/rates.js';
 import { listenHttp } from '../../common/net/http.js';
 import { LinkGroup } from '../../common/net/link-group.js';
 import { directory } from '../../common/pdu/commands.js';
@@ -42,6 +43,7 @@ export async function startHttpMsgServer(
   const routeLinks = new LinkGroup({ ...links, role: 'route', addresses: settings.routeServers });
   const limits = new Limits<'http-msg'>({
     'api.calls': settings.requestsPerMinute,
+    'api.searches': settings.searchesPerMinute,
     'api.unknown-keys': settings.unknownKeysPerMinute,
     'webhook.calls': settings.webhookCallsPerMinute,
   });
@@ -63,6 +65,7 @@ export async function startHttpMsgServer(
     keys: new Keys(dbProxies, limits),
     limits,
     calls: new Calls(limits),
+    rates: new Rates(limits),
     tail,
     sender,
     announcer: new Announcer(dbProxies, sender, log),

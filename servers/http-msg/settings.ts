@@ -22,6 +22,7 @@ export const httpMsgSettings = {
   asksMax: count(10_000, 'questions to db-proxies under way at most; further requests are refused as BUSY', 1),
   connectionsMax: count(2_000, 'connections at most; further ones are closed at once', 1),
   requestsPerMinute: count(1_200, 'requests per minute with one API key; further ones are refused', 1),
+  searchesPerMinute: count(300, 'searches per minute with one API key; further ones are refused', 1),
   unknownKeysPerMinute: count(100, 'unknown API keys from one address per minute; further ones are refused', 1),
   unkeyedQueries: flag(false, 'TeamTalk /query/ calls from this machine need no valid app_key, as in the original'),
   streamsMax: count(200, 'event streams open at once', 0),

@@ -7,7 +7,6 @@ import type { Client } from '../../common/client/client.js';
 import type { ImError } from '../../common/errors.js';
 import { Hops } from '../../common/hops.js';
 import { Metrics } from '../../common/metrics.js';
-import { LinkGroup } from '../../common/net/link-group.js';
 import { type Peer, Peers } from '../../common/net/peers.js';
 import { type Command, encodeFrame } from '../../common/pdu/command.js';
 import * as catalogue from '../../common/pdu/commands.js';
@@ -259,23 +258,6 @@ const idsOf = (rows: readonly LinkRow[], to: ServerRole, from: ServerRole) =>
 const inOrder = (ids: Iterable<number>) => [...ids].sort((a, b) => a - b);
 const others = (ids: readonly number[]) => [...everyCommand.keys()].filter((id) => !ids.includes(id));
 
-/** Links of a server that asks and hears nothing on its own. */
-function linksTo(t: Test, role: ServerRole, from: ServerRole): LinkGroup {
-  const links = new LinkGroup({
-    self: { role: from, name: `${from} by hand` },
-    role,
-    secret: CLUSTER_SECRET,
-    addresses: [{ host: '127.0.0.1', port: cluster.peersPort(role)! }],
-    askTimeoutMs: 20_000,
-    asksMax: 1_000,
-    log: testLog('by hand'),
-    hears: commandTable<never, never>([]),
-    ctx: undefined as never,
-  });
-  t.teardown(() => links.close());
-  return links;
-}
-
 t.test('every command between servers has its row', (t) => {
   const listed = [...linkRows, ...backRows].map(([command]) => command);
   const known = new Set([...listed, ...ofEveryLink, ...throughRedis].map(({ id }) => id));
@@ -296,7 +278,7 @@ t.test('what servers say to the one they dialled', async (t) => {
     const server = to === 'db-proxy' || to === 'route' ? `${to}-1` : to;
     const refusedLinks = () => cluster.metric(server, 'peers_refused_total', 'why="role"');
     for (const from of SERVER_ROLES) {
-      const links = linksTo(t, to, from);
+      const links = cluster.linksAs(from, to);
       const may = idsOf(linkRows, to, from);
       if (may.length === 0) {
         const before = await refusedLinks();

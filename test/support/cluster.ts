@@ -8,8 +8,10 @@ import { SCOPES, type Scope } from '../../common/api-key.js';
 import { Client, type ConnectOptions, type Credentials } from '../../common/client/client.js';
 import { HOPS_KEPT, type Hops } from '../../common/hops.js';
 import { Metrics } from '../../common/metrics.js';
+import { LinkGroup } from '../../common/net/link-group.js';
 import type { Listening } from '../../common/net/listener.js';
 import { openOps } from '../../common/ops.js';
+import { commandTable } from '../../common/server/command-table.js';
 import type { Running, Start } from '../../common/server/lifecycle.js';
 import { type commonSettings, type Definitions, readSettings, type SettingsOf } from '../../common/settings.js';
 import { openHops } from '../../common/telemetry/open.js';
@@ -86,6 +88,7 @@ export class TestCluster {
   #push: Running | undefined;
   readonly #otherFiles: Running[] = [];
   readonly #clients: Client[] = [];
+  readonly #links: LinkGroup[] = [];
   readonly #metrics = new Map<string, Metrics>();
   /** With a console: the ops ports that it watches. */
   #ops: Map<string, Listening> | undefined;
@@ -211,6 +214,23 @@ export class TestCluster {
     return result;
   }
 
+  /** Links of a server of this role, played by hand, to one of that role. It hears nothing on its own. */
+  linksAs(from: string, to: string): LinkGroup {
+    const links = new LinkGroup({
+      self: { role: from, name: `${from} by hand` },
+      role: to,
+      secret: CLUSTER_SECRET,
+      addresses: [{ host: '127.0.0.1', port: this.peersPort(to)! }],
+      askTimeoutMs: 20_000,
+      asksMax: 1_000,
+      log: testLog('by hand'),
+      hears: commandTable<never, never>([]),
+      ctx: undefined as never,
+    });
+    this.#links.push(links);
+    return links;
+  }
+
   /** Where the servers of a role listen for others; undefined: they do not, or there is none. */
   peersPort(role: string): number | undefined {
     const [first] = { 'db-proxy': this.dbProxies, route: this.routes }[role] ?? [];
@@ -249,7 +269,7 @@ export class TestCluster {
   }
 
   async close(): Promise<void> {
-    for (const client of this.#clients) client.close();
+    for (const each of [...this.#clients, ...this.#links]) each.close();
     const single = [this.#console, this.#push, this.file?.running, this.#login].filter((each) => each !== undefined);
     const all = [...this.httpMsg, ...this.msg, ...this.routes, ...this.dbProxies].map((each) => each.running);
     for (const ops of this.#ops?.values() ?? []) ops.close();

@@ -25,7 +25,8 @@ export const groupRoutes = [
       limit: z.coerce.number().int().min(1).max(PAGE_MAX).default(50),
       type: z.enum(['normal', 'temporary']).optional(),
     }),
-    async handle(ctx, { query: { search, after, limit, type } }): Promise<GroupPage> {
+    async handle(ctx, { query: { search, after, limit, type }, caller }): Promise<GroupPage> {
+      if (search !== undefined) ctx.rates.count('console.searches', String(caller.id));
       const groupType = type && (type === 'normal' ? GroupType.GROUP_TYPE_NORMAL : GroupType.GROUP_TYPE_TMP);
       const page = await ctx.dbProxies.ask(directory.groups, { search, after, limit, groupType, count: true });
       return { groups: page.groupList as Group[], next: page.next, total: page.total ?? 0 };

@@ -51,7 +51,8 @@ export const userRoutes = [
       limit: number.max(PAGE_MAX).default(50),
       byName: z.literal('1').optional(),
     }),
-    async handle(ctx, { query }): Promise<PeoplePage> {
+    async handle(ctx, { query, caller }): Promise<PeoplePage> {
+      if (query.search !== undefined) ctx.rates.count('console.searches', String(caller.id));
       const page = await ctx.dbProxies.ask(directory.people, {
         search: query.search,
         departmentId: query.department,

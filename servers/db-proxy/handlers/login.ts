@@ -45,7 +45,8 @@ async function decide(
   if (asked.token != null) {
     const result = device && (await ctx.loginTokens.enter(userName, device.deviceId, asked.token));
     if (result?.ok === false && result.stolen !== undefined) endDevice(ctx, result.stolen);
-    if (result?.ok !== true) return wrong;
+    const verdict = await ctx.passwords.tokenShown(result?.ok === true, asked.clientAddress ?? '');
+    if (result?.ok !== true) return { ...wrong, resultCode: CODE[verdict], resultString: TEXT[verdict] };
     admitted = result;
   } else {
     const result = await ctx.passwords.check(userName, password, asked.clientAddress ?? '');

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { verify } from '@node-rs/argon2';
 import * as OTPAuth from 'otpauth';
 import type pg from 'pg';
+import type { Limits } from '../../../common/live/limits.js';
 import { Turns } from '../../../common/turns.js';
 import { type AdminAccount, type AdminRow, adminOf, COLUMNS } from './admins.js';
 import type { Audit } from './audit.js';
@@ -9,9 +10,7 @@ import type { ConsoleKey } from './console-key.js';
 import { inTransaction } from './database.js';
 import { hashPassword } from './passwords.js';
 
-/** Failures within the window after which a name, or an address over all names, has to wait. */
-const NAME_FAILURES_MAX = 10;
-const ADDRESS_FAILURES_MAX = 30;
+/** Failures within it count, for a name and for an address over all names. */
 const WINDOW = '15 minutes';
 
 const CODE_PERIOD_S = 30;
@@ -58,14 +57,16 @@ export class AdminLogins {
   readonly #meta: pg.Pool;
   readonly #key: ConsoleKey;
   readonly #audit: Audit;
+  readonly #limits: Limits<'db-proxy'>;
   /** Checked for names that do not exist, so that the time tells nothing. */
   readonly #nobody: Promise<string> = hashPassword(randomBytes(16).toString('hex'));
   readonly #hashing = new Turns(1);
 
-  constructor(meta: pg.Pool, key: ConsoleKey, audit: Audit) {
+  constructor(meta: pg.Pool, key: ConsoleKey, audit: Audit, limits: Limits<'db-proxy'>) {
     this.#meta = meta;
     this.#key = key;
     this.#audit = audit;
+    this.#limits = limits;
   }
 
   async enter(attempt: LoginAttempt): Promise<Entered> {
@@ -231,14 +232,15 @@ export class AdminLogins {
     return inTransaction(this.#meta, async (client) => {
       await client.query(`select pg_advisory_xact_lock(hashtext('console log-in'))`);
       await client.query(`delete from meta.admin_failure where at <= now() - interval '${WINDOW}'`);
-      const { rows } = await client.query<{ wait: number | null }>(
-        `select extract(epoch from max(at) + interval '${WINDOW}' - now())::float8 * 1000 as wait from (
-           (select at from meta.admin_failure where lower(name) = lower($1) order by at desc offset ${NAME_FAILURES_MAX - 1} limit 1)
-           union all
-           (select at from meta.admin_failure where address = $2 order by at desc offset ${ADDRESS_FAILURES_MAX - 1} limit 1)) late`,
-        [name, address],
+      const { rows } = await client.query<{ name: number | null; address: number | null }>(
+        `select (${waitOf('lower(name) = lower($1)', '$3')}) as name, (${waitOf('address = $2', '$4')}) as address`,
+        [name, address, this.#limits.size('console.name') - 1, this.#limits.size('console.address') - 1],
       );
-      if (rows[0]!.wait !== null) return { retryAfterMs: Math.ceil(rows[0]!.wait) };
+      const late = rows[0]!;
+      if (late.name !== null) this.#limits.hit('console.name');
+      if (late.address !== null) this.#limits.hit('console.address');
+      if (late.name !== null || late.address !== null)
+        return { retryAfterMs: Math.ceil(Math.max(late.name ?? 0, late.address ?? 0)) };
       const { rows: added } = await client.query<{ id: bigint }>(
         'insert into meta.admin_failure (name, address) values ($1, $2) returning id',
         [name, address],
@@ -274,6 +276,12 @@ export class AdminLogins {
     );
     return rowCount === 1;
   }
+}
+
+/** How long, in ms, until the oldest of those that are too many is out of the window; null when there are not too many. */
+function waitOf(whose: string, offset: string): string {
+  return `select extract(epoch from at + interval '${WINDOW}' - now())::float8 * 1000 from meta.admin_failure
+           where ${whose} order by at desc offset ${offset} limit 1`;
 }
 
 export function hashOfToken(token: Uint8Array): Buffer {

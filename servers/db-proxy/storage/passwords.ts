@@ -93,6 +93,18 @@ export class Passwords {
     return { ok: true, userId: user.id, passwordHash };
   }
 
+  /**
+   * A wrong token counts for the address it came from, as a wrong password does, and not for the name: nobody guesses
+   * one, so it is no reason to lock somebody out. A right one is let in wherever it comes from. @returns why not, if not
+   */
+  async tokenShown(right: boolean, address: string): Promise<'wrong' | 'locked'> {
+    const { addresses, decided } = this.#parts;
+    const refused = !right && addresses.refuses(address);
+    decided(refused ? 'locked-address' : 'token');
+    if (!right) await addresses.add(address);
+    return refused ? 'locked' : 'wrong';
+  }
+
   async #usersNamed(names: readonly string[]): Promise<(UserRow | undefined)[]> {
     const { rows } = await this.#meta.query<UserRow>({
       name: 'login',

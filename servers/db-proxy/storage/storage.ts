@@ -62,6 +62,8 @@ export type StorageSettings = Pick<
   | 'redisTimeoutMs'
   | 'nameFailuresMax'
   | 'addressFailuresMax'
+  | 'consoleNameFailuresMax'
+  | 'consoleAddressFailuresMax'
   | 'timeZone'
   | 'exportApproval'
   | 'exportMs'
@@ -117,6 +119,8 @@ export async function openStorage(
   const limits = new Limits<'db-proxy'>({
     'login.name': settings.nameFailuresMax,
     'login.address': settings.addressFailuresMax,
+    'console.name': settings.consoleNameFailuresMax,
+    'console.address': settings.consoleAddressFailuresMax,
   });
   limits.follow((prefix) => liveSettings.list(prefix), log);
   const upkeep = new Upkeep(settings.databaseUrl, masterKeys, audit, log);
@@ -150,7 +154,7 @@ export async function openStorage(
     webhooks,
     apiKeys: new ApiKeys(meta),
     admins: new Admins(meta, audit),
-    adminLogins: new AdminLogins(meta, consoleKey, audit),
+    adminLogins: new AdminLogins(meta, consoleKey, audit, limits),
     upkeep,
     traces: new Traces(meta, shards),
     announcements: new Announcements(meta, consoleKey, audit),

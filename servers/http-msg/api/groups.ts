@@ -58,6 +58,7 @@ export const groups = (ctx: HttpMsgContext) => async (app: Api) => {
     },
     async (request) => {
       const { search, user, limit, cursor: after } = request.query;
+      if (search !== undefined) ctx.rates.count('api.searches', request.key.id);
       const page = await ctx.dbProxies.ask(directory.groups, { search, userId: user, limit, after });
       return { groups: page.groupList.map(shown), next: page.next ?? null };
     },

@@ -72,6 +72,7 @@ export const users = (ctx: HttpMsgContext) => async (app: Api) => {
       },
     },
     async (request) => {
+      if (request.query.search !== undefined) ctx.rates.count('api.searches', request.key.id);
       const { search, name, department, status, limit, cursor: after } = request.query;
       const page = await ctx.dbProxies.ask(directory.people, {
         search,

@@ -69,6 +69,7 @@ function users(ctx: HttpMsgContext, app: FastifyInstance, hidden: object): void 
     refuseOthers(conditions, ['username', 'id', 'active', 'emails.value', 'emails', 'displayname']);
     const nick = textOf(conditions, 'displayname');
     const search = email ?? nick;
+    if (search !== undefined) ctx.rates.count('api.searches', request.key.id);
     const fits = (it: IM.Directory.Person) =>
       (email === undefined || it.email === email) && (nick === undefined || it.nick === nick);
     const page = async (after: string | undefined) => {
@@ -126,6 +127,7 @@ function groups(ctx: HttpMsgContext, app: FastifyInstance, hidden: object): void
     const base = baseOf(request);
     refuseOthers(conditions, ['displayname', 'id', 'members.value', 'members']);
     const name = textOf(conditions, 'displayname');
+    if (name !== undefined) ctx.rates.count('api.searches', request.key.id);
     const member = textOf(conditions, 'members.value') ?? textOf(conditions, 'members');
     const asked = {
       search: name,

@@ -8,7 +8,7 @@ import { LimitDialog, limitWords } from './limit-dialog.js';
 
 /** Servers take up changes within two seconds, and their figures are read as often. */
 const AGAIN_MS = 3_000;
-const SERVERS = ['msg', 'db-proxy', 'file', 'http-msg', 'push'] as const;
+const SERVERS = ['msg', 'db-proxy', 'file', 'http-msg', 'push', 'admin'] as const;
 
 /** All limits that have a name. */
 export function useLimits(): Loaded<LimitInfo[]> {
