@@ -48,6 +48,7 @@ const bob = await newer('bob');
 const carol = await newer('carol');
 const erin = await newer('erin');
 const token = await deviceToken('heidi');
+for (const user of ['grace', 'heidi']) await awayPhone(user); // messages leave something for push servers a while after
 
 const SERVERS = {
   msg: 'msg-1',
@@ -343,7 +344,6 @@ const rows: Record<LimitName, readonly [Limit, (t: Test) => Promise<void>]> = {
   'push.device': [
     { size: 1, refillMs: 500 },
     async () => {
-      for (const user of ['grace', 'heidi']) await awayPhone(user);
       const pushed = (user: string) =>
         phones.received.filter(({ body }) => `${body}`.includes(`${user}'s phone`)).length;
       for (const text of ['first', 'second']) await erin.say(7, text);
