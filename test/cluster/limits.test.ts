@@ -22,7 +22,7 @@ import { httpVendor } from '../support/vendors.js';
 
 const { ClientType, SessionType, TransferFileType, UserStatType } = IM.BaseDefine;
 const { SESSION_TYPE_SINGLE: SINGLE } = SessionType;
-const PEOPLE = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi'] as const;
+const PEOPLE = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'grace', 'heidi', 'ivan'] as const;
 const [ALICE, BOB] = [1, 2];
 const GROUP = 1;
 const HOUR_MS = 3_600_000;
@@ -136,8 +136,8 @@ const rows: Record<LimitName, readonly [Limit, (t: Test) => Promise<void>]> = {
     { size: 3 },
     async (t) => {
       for (let i = 0; i < 4; i++) t.match(await tryFrom(ABROAD, `nobody ${i}`, {}), { resultCode: 1 });
-      t.match(await tryFrom(ABROAD, 'grace', {}), LOCKED);
-      t.match(await tryFrom('203.0.113.8', 'grace', {}), { resultCode: 0 }, 'from elsewhere');
+      t.match(await tryFrom(ABROAD, 'ivan', {}), LOCKED);
+      t.match(await tryFrom('203.0.113.8', 'ivan', {}), { resultCode: 0 }, 'from elsewhere');
 
       const [street, wrong] = ['203.0.113.9', Buffer.alloc(32)];
       for (let i = 0; i < 4; i++) t.match(await tryFrom(street, 'heidi', { token: wrong }), { resultCode: 1 });
