@@ -1,14 +1,13 @@
-import { writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { TRANSPORTS, type TransportKind } from '../common/net/client-door.js';
 import { projectRoot } from '../common/root.js';
 import { startCluster } from './bench/cluster.js';
 import { cpuBetween, type Usage, usageOf } from './bench/processes.js';
+import { topLists } from './bench/profile.js';
 import { chart, lines, machine, median, type Result, resultOf } from './bench/report.js';
 import { scenarios } from './bench/scenarios.js';
-
-type Name = keyof typeof scenarios;
 
 interface Options {
   readonly seconds: number;
@@ -20,6 +19,8 @@ interface Options {
   readonly portOffset: number;
   readonly transport: TransportKind;
   readonly against?: string;
+  readonly scale: boolean;
+  readonly profile?: string;
   readonly rounds: number;
   readonly out?: string;
 }
@@ -29,22 +30,74 @@ interface Options {
  * came of it. With --against the same runs alternate between this build and another one, and ratios are printed: on a
  * machine with other work they are what can be trusted.
  */
-async function measure(name: Name, build: string, checkout: string, options: Options): Promise<Result> {
-  const { users, msgServers, dbProxies, portOffset, transport } = options;
-  const cluster = await startCluster(checkout, { users, msgServers, dbProxies, portOffset, transport });
+async function measure(name: string, build: Build, options: Options): Promise<Result> {
+  const { portOffset, transport } = options;
+  const { checkout, msgServers, dbProxies } = build;
+  const scenario = scenarios[name]!;
+  const users = Math.max(options.users, scenario.people ?? 0);
+  const profiles =
+    options.profile === undefined ? undefined : join(resolve(options.profile), `${name} ${build.name}`.trim());
+  if (profiles !== undefined) await mkdir(profiles, { recursive: true });
+  const cluster = await startCluster(checkout, { users, msgServers, dbProxies, portOffset, transport, profiles });
+  let fromMicros = 0;
+  let toMicros = 0;
+  let result: Result;
   try {
     let before: Usage | undefined;
-    let startedMs = 0;
-    const ledger = await scenarios[name].run(cluster, options, () => {
+    const ledger = await scenario.run(cluster, options, () => {
       before = usageOf(cluster.pids);
-      startedMs = performance.now();
+      fromMicros = nowMicros();
     });
-    const seconds = (performance.now() - startedMs) / 1000;
-    return resultOf(name, build, seconds, ledger, cpuBetween(before!, usageOf(cluster.pids)));
+    toMicros = nowMicros();
+    const cpu = cpuBetween(before!, usageOf(cluster.pids));
+    result = resultOf(name, build.name, (toMicros - fromMicros) / 1e6, ledger, cpu);
   } finally {
-    await cluster.stop();
+    await cluster.stop(); // they write their profiles now
   }
+  if (profiles !== undefined) {
+    const text = await topLists(profiles, cluster.pids, { fromMicros, toMicros });
+    await writeFile(join(profiles, 'top.txt'), text);
+    process.stdout.write(`${text}\n`);
+  }
+  return result;
 }
+
+/** Of the clock that V8's profiles have. */
+function nowMicros(): number {
+  return Number(process.hrtime.bigint() / 1_000n);
+}
+
+/** What is measured: a checkout, and how many servers of it. */
+interface Build {
+  /** Empty: there is but one. */
+  readonly name: string;
+  readonly checkout: string;
+  readonly msgServers: number;
+  readonly dbProxies: number;
+}
+
+function buildsOf({ against, scale, msgServers, dbProxies }: Options): Build[] {
+  const here = { checkout: projectRoot, msgServers, dbProxies };
+  if (scale)
+    return SCALE.map(([msg, proxies]) => {
+      const name = `${msg} msg, ${proxies} db-proxy`;
+      return { ...here, name, msgServers: msg, dbProxies: proxies };
+    });
+  if (against === undefined) return [{ ...here, name: '' }];
+  return [
+    { ...here, name: 'this' },
+    { ...here, name: 'other', checkout: resolve(against) },
+  ];
+}
+
+/** Msg servers and db-proxies. */
+const SCALE = [
+  [1, 1],
+  [2, 1],
+  [4, 1],
+  [1, 2],
+  [2, 2],
+] as const;
 
 function number(min: number, max: number): (text: string) => number {
   return (text) => {
@@ -55,10 +108,10 @@ function number(min: number, max: number): (text: string) => number {
   };
 }
 
-const names = Object.keys(scenarios) as Name[];
+const names = Object.keys(scenarios);
 const program = new Command('npm run bench --')
   .description('Measures what a cluster on this machine carries, and what each message costs.')
-  .argument('[scenario...]', names.map((name) => `${name}: ${scenarios[name].about}`).join('; '), ['pair', 'group'])
+  .argument('[scenario...]', names.map((name) => `${name}: ${scenarios[name]!.about}`).join('; '), ['pair', 'group'])
   .option('--seconds <n>', 'length of each run', number(1, 86_400), 15)
   .option('--users <n>', 'clients', number(2, 20_000), 200)
   .option('--window <n>', 'messages that a sender leaves open at once', number(1, 1_000), 4)
@@ -68,22 +121,22 @@ const program = new Command('npm run bench --')
   .addOption(new Option('--transport <kind>', 'what clients come by').choices(TRANSPORTS).default('plain'))
   .option('--port-offset <n>', 'added to every port', number(0, 40_000), 11_000)
   .option('--against <dir>', 'another built checkout, measured in turns with this one')
+  .option('--scale', 'each with 1, 2 and 4 msg servers and 1 and 2 db-proxies', false)
+  .option('--profile <dir>', 'writes a CPU profile of each server, and a list of the functions that took most')
   .option('--rounds <n>', 'turns of each build', number(1, 100), 3)
   .option('--out <path>', 'writes PATH.json and PATH.svg')
   .parse();
 const options = program.opts<Options>();
 const wanted = program.processedArgs[0] as string[];
-const unknown = wanted.find((name) => !(names as string[]).includes(name));
+const unknown = wanted.find((name) => !names.includes(name));
 if (unknown !== undefined) program.error(`error: no scenario is called ${unknown}; there are ${names.join(', ')}`);
 
-const builds = [{ build: options.against === undefined ? '' : 'this', checkout: projectRoot }];
-if (options.against !== undefined) builds.push({ build: 'other', checkout: resolve(options.against) });
 const results: Result[] = [];
-for (const name of wanted as Name[]) {
+for (const name of wanted) {
   const rounds = options.against === undefined ? 1 : options.rounds;
   for (let round = 0; round < rounds; round++)
-    for (const { build, checkout } of builds) {
-      const result = await measure(name, build, checkout, options);
+    for (const build of buildsOf(options)) {
+      const result = await measure(name, build, options);
       results.push(result);
       process.stdout.write(`${lines(result).join('\n')}\n\n`);
     }

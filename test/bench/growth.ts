@@ -183,23 +183,29 @@ try {
       const { storage } = await openStorer(t, ...place);
       if (name !== 'people') await people(storage, 10_000);
       await part({ storage, url: place[0], another: async () => (await openStorer(t, ...place)).storage });
+      await report();
     }
   }
 } finally {
   for (const work of ended) await work();
 }
-if (large) for (const [name, part] of Object.entries(online)) if (name.includes(only)) await part(note);
+if (large)
+  for (const [name, part] of Object.entries(online)) {
+    if (name.includes(only)) await part(note);
+    await report();
+  }
+await report();
 
-if (out !== undefined) {
-  const report = { at: new Date().toISOString(), large, machine: machine(), measured };
-  await writeFile(`${out}.json`, `${JSON.stringify(report, null, 2)}\n`);
+/** Written after each part: the large ones take long. */
+async function report(): Promise<void> {
+  if (out === undefined) return;
+  const about = { at: new Date().toISOString(), large, machine: machine() };
+  await writeFile(`${out}.json`, `${JSON.stringify({ ...about, measured }, null, 2)}\n`);
   const timings = measured.filter(({ unit }) => unit === 'µs');
-  const series = [...new Set(timings.map(({ what }) => what))].map(
-    (what): Series => ({
-      name: what,
-      points: timings.filter((each) => each.what === what).map((each) => [each.size, each.value]),
-    }),
-  );
+  const series = [...new Set(timings.map(({ what }) => what))].map((what): Series => {
+    const points = timings.filter((each) => each.what === what).map((each) => [each.size, each.value] as const);
+    return { name: what, points };
+  });
   const words = { title: 'Cost of an operation as the data grow', x: 'size', y: 'µs' };
   await writeFile(`${out}.svg`, plot(words, series));
 }

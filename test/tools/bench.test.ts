@@ -7,6 +7,7 @@ import t from 'tap';
 import type { ChatMessage } from '../../common/client/chat-message.js';
 import { projectRoot } from '../../common/root.js';
 import { Ledger, percentiles } from '../../tools/bench/ledger.js';
+import { topOf } from '../../tools/bench/profile.js';
 import { freePortOffset } from '../support/processes.js';
 
 const RECEIVER = 2;
@@ -37,15 +38,46 @@ t.test('percentiles', async (t) => {
 });
 
 t.test('a run', async (t) => {
-  const out = join(t.testdir({}), 'result');
-  const args = ['dist/tools/bench.js', 'pair', '--seconds', '1', '--users', '4', '--out', out];
+  const dir = t.testdir({});
+  const out = join(dir, 'result');
+  const args = ['dist/tools/bench.js', 'day', '--seconds', '2', '--users', '6', '--out', out, '--profile', dir];
   const port = ['--port-offset', String(await freePortOffset())];
   await promisify(execFile)(process.execPath, [...args, ...port], { cwd: projectRoot, timeout: 120_000 });
   const { results, machine } = JSON.parse(await readFile(`${out}.json`, 'utf8'));
   t.ok(machine.cores > 0);
-  const [{ counts, cpuMicros }] = results;
-  t.ok(counts.acked > 0);
-  t.match(counts, { deliveries: counts.acked, unacked: 0, lost: 0, doubled: 0, reordered: 0 });
+  const [{ counts, cpuMicros, kinds }] = results;
+  t.ok(counts.acked > 0 && counts.deliveries > 0);
+  t.match(counts, { unacked: 0, lost: 0, doubled: 0 });
   t.ok(cpuMicros.postgres > 0 && cpuMicros.msg > 0, 'the CPU of every server is counted, PostgreSQL included');
-  t.match(await readFile(`${out}.svg`, 'utf8'), /^<svg .*pair/);
+  t.ok(kinds['message to one'].count > 0 && kinds['message to one'].ms.p99 > 0, 'each kind has its times');
+  t.match(await readFile(`${out}.svg`, 'utf8'), /^<svg [^>]*><title>.*day/);
+  const profile = JSON.parse(await readFile(join(dir, 'day', 'msg-1.cpuprofile'), 'utf8'));
+  t.ok(profile.samples.length > 0);
+  t.type(await readFile(join(dir, 'day', 'top.txt'), 'utf8'), 'string');
+});
+
+t.test('how costs grow', async (t) => {
+  const out = join(t.testdir({}), 'growth');
+  const args = ['dist/test/bench/growth.js', '--only', 'people', '--out', out];
+  await promisify(execFile)(process.execPath, args, { cwd: projectRoot, timeout: 120_000 });
+  const { measured } = JSON.parse(await readFile(`${out}.json`, 'utf8'));
+  t.match(
+    measured,
+    [100, 1_000, 10_000].map((size) => ({ what: 'people: look-up of a log-in', size, unit: 'µs' })),
+  );
+  t.match(await readFile(`${out}.svg`, 'utf8'), /^<svg [^>]*><title>Cost.*people: look-up of a log-in/s);
+});
+
+t.test('the functions that took most', async (t) => {
+  const frame = (functionName: string, url = '') => ({ functionName, url, lineNumber: 9 });
+  const nodes = [frame('(idle)'), frame('busy', 'file:///x/dist/servers/msg/a.js'), frame('', 'node:net')];
+  const profile = {
+    nodes: nodes.map((callFrame, i) => ({ id: i + 1, callFrame })),
+    startTime: 1_000,
+    samples: [2, 1, 2, 3, 2, 2],
+    timeDeltas: [0, 100, 100, 100, 100, 100],
+  };
+  const { busy, top } = topOf(profile, { fromMicros: 1_050, toMicros: 1_450 });
+  t.same(top, ['  66.7 %  busy  servers/msg/a.js:10', '  33.3 %  (anonymous)  node net:10']);
+  t.equal(busy, 0.75, 'three of four samples within the time were at work');
 });

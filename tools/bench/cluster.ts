@@ -25,8 +25,11 @@ export interface ClusterSize {
   readonly dbProxies: number;
   readonly portOffset: number;
   readonly transport: TransportKind;
+  /** Where each process leaves a CPU profile when it ends. */
+  readonly profiles?: string | undefined;
 }
 
+const PROFILING = new URL('./profiling.js', import.meta.url).href;
 const READY_MS_MAX = 120_000;
 
 /** @param checkout a folder with a build in dist/ */
@@ -40,7 +43,14 @@ export async function startCluster(checkout: string, size: ClusterSize): Promise
   const more = ['--msg-servers', size.msgServers, '--db-proxies', size.dbProxies, ...(tls ? ['--tls'] : [])];
   const child = spawn(process.execPath, [launcher, ...[...args, ...more].map(String)], {
     cwd: checkout,
-    env: { ...process.env, TT_LOG_LEVEL: 'warn', TT_MSG_SENDS_PER_SECOND: '1000000' },
+    env: {
+      ...process.env,
+      TT_LOG_LEVEL: 'warn',
+      TT_MSG_SENDS_PER_SECOND: '1000000',
+      TT_HTTP_MSG_REQUESTS_PER_MINUTE: '1000000',
+      TT_MSG_DIRECTORY_CALLS_PER_MINUTE: '1000000',
+      ...(size.profiles === undefined ? {} : { NODE_OPTIONS: `--import ${PROFILING}`, BENCH_PROFILES: size.profiles }),
+    },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const stop = async () => {

@@ -6,11 +6,14 @@ export class Ledger {
   readonly ackMs: number[] = [];
   readonly deliveryMs: number[] = [];
   readonly notes: Record<string, number> = {};
+  /** Times of other things that clients do, by what they are; ms. */
+  readonly kinds = new Map<string, number[]>();
   #unacked = 0;
   #doubled = 0;
   #reordered = 0;
   #acked = 0;
   #deliveries = 0;
+  #lost: number | undefined;
   readonly #perMessage: number;
   /** Text → when it was sent. */
   readonly #sentMs = new Map<string, number>();
@@ -56,6 +59,27 @@ export class Ledger {
     seen.ids.add(message.msgId);
   }
 
+  /** One thing of a kind was done. It counts as an operation. */
+  done(kind: string, ms: number): void {
+    const times = this.kinds.get(kind);
+    if (times === undefined) this.kinds.set(kind, [ms]);
+    else times.push(ms);
+    this.acked(ms);
+  }
+
+  /** Of messages that were counted elsewhere. */
+  found(counts: {
+    readonly deliveries: number;
+    readonly lost: number;
+    readonly doubled: number;
+    readonly reordered: number;
+  }): void {
+    this.#deliveries = counts.deliveries;
+    this.#doubled = counts.doubled;
+    this.#reordered = counts.reordered;
+    this.#lost = counts.lost;
+  }
+
   note(name: string, value: number): void {
     this.notes[name] = value;
   }
@@ -73,15 +97,17 @@ export class Ledger {
       acked: this.#acked,
       unacked: this.#unacked,
       deliveries: this.#deliveries,
-      lost: Math.max(0, missing),
+      lost: this.#lost ?? Math.max(0, missing),
       doubled: this.#doubled,
       reordered: this.#reordered,
     };
   }
 }
 
+export type Percentiles = Readonly<Record<'p50' | 'p90' | 'p99' | 'max', number>>;
+
 /** In ms, to a hundredth. Undefined where there is nothing. */
-export function percentiles(ms: readonly number[]): Record<'p50' | 'p90' | 'p99' | 'max', number> | undefined {
+export function percentiles(ms: readonly number[]): Percentiles | undefined {
   if (ms.length === 0) return undefined;
   const sorted = Float64Array.from(ms).sort();
   const at = (part: number) =>

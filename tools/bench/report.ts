@@ -1,5 +1,6 @@
 import { cpus, loadavg, release, totalmem } from 'node:os';
-import { type Ledger, percentiles } from './ledger.js';
+import { barCharts } from './bars.js';
+import { type Ledger, type Percentiles, percentiles } from './ledger.js';
 
 export interface Result {
   readonly scenario: string;
@@ -14,6 +15,10 @@ export interface Result {
   readonly cpuMicros: Readonly<Record<string, number>>;
   /** The same for each delivery, where messages have many. */
   readonly cpuMicrosPerDelivery: number | undefined;
+  /** Where clients do several things. */
+  readonly kinds: Readonly<
+    Record<string, { readonly count: number; readonly perSecond: number; readonly ms: Percentiles }>
+  >;
   readonly notes: Readonly<Record<string, number>>;
   readonly load: number;
 }
@@ -40,6 +45,12 @@ export function resultOf(
     deliveryMs: percentiles(ledger.deliveryMs),
     cpuMicros: { ...Object.fromEntries(byKind), all: each(all) },
     cpuMicrosPerDelivery: many ? Math.round((all * 1e7) / counts.deliveries) / 10 : undefined,
+    kinds: Object.fromEntries(
+      [...ledger.kinds].map(([kind, ms]) => {
+        const perSecond = Math.round((ms.length / seconds) * 10) / 10;
+        return [kind, { count: ms.length, perSecond, ms: percentiles(ms)! }];
+      }),
+    ),
     notes: ledger.notes,
     load: Math.round(loadavg()[0]! * 10) / 10,
   };
@@ -70,6 +81,10 @@ export function lines(result: Result): string[] {
       .join(', ')}`,
     ...(cpu.length === 0 ? [] : [`  CPU each   ${cpu.map(([kind, micros]) => `${kind} ${micros}`).join(', ')} µs`]),
     ...(result.cpuMicrosPerDelivery === undefined ? [] : [`  CPU per delivery ${result.cpuMicrosPerDelivery} µs`]),
+    ...Object.entries(result.kinds).map(
+      ([kind, { count, perSecond, ms }]) =>
+        `  ${kind.padEnd(32)} ${String(count).padStart(7)}  ${String(perSecond).padStart(7)}/s  ${times(ms)}`,
+    ),
     ...Object.entries(result.notes).map(([name, value]) => `  ${name}: ${value}`),
   ];
 }
@@ -81,32 +96,30 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
-const BAR = { width: 560, height: 22, gap: 14, left: 190 } as const;
-const COLOURS = ['#0f766e', '#b45309', '#6d28d9', '#be185d', '#1d4ed8', '#4d7c0f', '#57534e', '#0e7490'];
-
-/** CPU per message by kind of server, a bar for each result, as SVG. */
+/** CPU for each by kind of server, how many a second, and the times of kinds of things, as SVG. */
 export function chart(results: readonly Result[]): string {
-  const kinds = [...new Set(results.flatMap(({ cpuMicros }) => Object.keys(cpuMicros)))].filter(
-    (kind) => kind !== 'all',
+  const nameOf = ({ scenario, build }: Result) => `${scenario} ${build}`.trim();
+  const cpu = results.map((result) => ({
+    name: nameOf(result),
+    parts: Object.entries(result.cpuMicros)
+      .filter(([kind]) => kind !== 'all')
+      .map(([name, value]) => ({ name, value })),
+  }));
+  const rates = results.map((result) => ({ name: nameOf(result), parts: [{ name: 'all', value: result.perSecond }] }));
+  const times = results.flatMap((result) =>
+    Object.entries(result.kinds).map(([kind, { ms }]) => ({
+      name: kind,
+      // Each begins where the one before it ends.
+      parts: [
+        { name: 'p50', value: ms.p50 },
+        { name: 'p90', value: ms.p90 - ms.p50 },
+        { name: 'p99', value: ms.p99 - ms.p90 },
+      ],
+    })),
   );
-  const colour = (kind: string) => COLOURS[kinds.indexOf(kind) % COLOURS.length]!;
-  const longest = Math.max(1, ...results.map(({ cpuMicros }) => cpuMicros.all ?? 0));
-  const height = results.length * (BAR.height + BAR.gap) + 60;
-  const rows = results.map((result, row) => {
-    const y = row * (BAR.height + BAR.gap) + 10;
-    let x: number = BAR.left;
-    const parts = kinds.map((kind) => {
-      const width = ((result.cpuMicros[kind] ?? 0) / longest) * BAR.width;
-      const part = `<rect x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${BAR.height}" fill="${colour(kind)}"><title>${kind} ${result.cpuMicros[kind] ?? 0} µs</title></rect>`;
-      x += width;
-      return part;
-    });
-    const name = `${result.scenario} ${result.build}`.trim();
-    return `<text x="0" y="${y + 16}">${name}, ${result.perSecond}/s</text>${parts.join('')}<text x="${(x + 6).toFixed(1)}" y="${y + 16}">${result.cpuMicros.all} µs</text>`;
-  });
-  const legend = kinds.map((kind, i) => {
-    const x = BAR.left + i * 85;
-    return `<rect x="${x}" y="${height - 34}" width="12" height="12" fill="${colour(kind)}"/><text x="${x + 16}" y="${height - 24}">${kind}</text>`;
-  });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${BAR.left + BAR.width + 90}" height="${height}" font-family="sans-serif" font-size="12"><title>CPU for each, by kind of server</title>${rows.join('')}${legend.join('')}</svg>\n`;
+  return barCharts([
+    { title: 'CPU for each, by kind of server', unit: 'µs', bars: cpu },
+    { title: 'How many', unit: 'a second', bars: rates },
+    ...(times.length === 0 ? [] : [{ title: 'Times', unit: 'ms', bars: times }]),
+  ]);
 }

@@ -4,8 +4,11 @@ import { group } from '../../common/pdu/commands.js';
 import { IM } from '../../common/pdu/pb.js';
 import { close, drive, enter, LOGINS_AT_ONCE, logins } from './clients.js';
 import type { BenchCluster } from './cluster.js';
+import { hold } from './holder.js';
 import { Ledger } from './ledger.js';
+import { mixedDay } from './mixed-day.js';
 import { usageOf } from './processes.js';
+import { sync } from './sync.js';
 
 const { GroupType } = IM.BaseDefine;
 
@@ -20,6 +23,8 @@ export interface ScenarioOptions {
 
 export interface Scenario {
   readonly about: string;
+  /** Demo people that it needs, whatever the options say. */
+  readonly people?: number;
   /** Brings the cluster into the state that is measured from; gives the measured part, and what ends it. */
   run(cluster: BenchCluster, options: ScenarioOptions, measured: () => void): Promise<Ledger>;
 }
@@ -62,6 +67,27 @@ const oneGroup: Scenario = {
   },
 };
 
+/** Everybody for the first time: passwords are checked. */
+const login: Scenario = {
+  about: 'log-ins of clients that nobody has verified so far',
+  async run(cluster, options, measured) {
+    const ledger = new Ledger();
+    measured();
+    const clients: Client[] = [];
+    let next = 0;
+    const one = async () => {
+      while (next < options.users) {
+        const startedMs = performance.now();
+        clients.push(await enter(cluster, next++));
+        ledger.acked(performance.now() - startedMs);
+      }
+    };
+    await Promise.all(Array.from({ length: LOGINS_AT_ONCE }, one));
+    await close(clients, undefined);
+    return ledger;
+  },
+};
+
 /** Those who were verified a short while ago come back, all at once. */
 const relogin: Scenario = {
   about: 'log-ins of clients that were verified a short while ago',
@@ -85,21 +111,24 @@ const relogin: Scenario = {
   },
 };
 
-/** Connections that are logged in and say nothing. */
+/** Connections that are logged in and say nothing, held by processes of their own. */
 const idle: Scenario = {
-  about: 'connections that are logged in and say nothing',
+  about: 'connections that are logged in and say nothing: what each takes, by --transport',
   async run(cluster, options, measured) {
     await close(await logins(cluster, Math.min(options.users, 50)), undefined); // warm, so that it is connections that count
     const before = usageOf(cluster.pids).rss;
-    const clients = await logins(cluster, options.users);
-    measured();
-    await delay(options.seconds * 1000);
-    const after = usageOf(cluster.pids).rss;
-    const ledger = new Ledger();
-    for (const [server, bytes] of Object.entries(after))
-      ledger.note(`bytes per connection, ${server}`, Math.round((bytes - before[server]!) / clients.length));
-    await close(clients, undefined);
-    return ledger;
+    const held = await hold(cluster, 0, options.users);
+    try {
+      measured();
+      await delay(options.seconds * 1000);
+      const after = usageOf(cluster.pids).rss;
+      const ledger = new Ledger();
+      for (const [server, bytes] of Object.entries(after))
+        ledger.note(`bytes per connection, ${server}`, Math.round((bytes - before[server]!) / options.users));
+      return ledger;
+    } finally {
+      held.release();
+    }
   },
 };
 
@@ -128,7 +157,16 @@ const history: Scenario = {
   },
 };
 
-export const scenarios = { pair, group: oneGroup, relogin, idle, history } as const;
+export const scenarios: Readonly<Record<string, Scenario>> = {
+  pair,
+  group: oneGroup,
+  login,
+  relogin,
+  history,
+  sync,
+  day: mixedDay,
+  idle,
+};
 
 function even(count: number): number {
   return count - (count % 2);
