@@ -57,6 +57,7 @@ t.test('statements of the daily business', async (t) => {
   await aDayOfBusiness(cluster);
   const expected = [
     'messages-append',
+    'messages-append-groups',
     'messages-append-attached',
     'conversations-make',
     'conversations-heads',
