@@ -38,6 +38,10 @@ export interface Place {
   readonly msgId: number;
 }
 
+/** Entries of a user's list that are looked at together. */
+const PAGE = 200;
+/** A list notes the hour before the message is stored, by the clock of whichever db-proxy did it. */
+const HOURS_APART = 1;
 /** Messages of one conversation that a disturbance can be about, at most. */
 const LOOKED_BACK_MAX = 10_000;
 
@@ -109,11 +113,28 @@ export class Conversations {
     this.#lists = lists;
   }
 
-  /** With messages newer than `afterMs`, newest first, at most `limit`. */
+  /**
+   * With messages newer than `afterMs`, newest first, at most `limit`. Goes down the list by its latest activity until
+   * what is left cannot be among them: the cost is that of the answer and of the user's groups, not of all he ever had.
+   */
   async recent(userId: number, afterMs: number, limit: number): Promise<Listing[]> {
     const wanted = { condition: NEWER_THAN, value: afterMs, limit, whole: false };
-    const found = await this.#heads(userId, await this.#entries(userId), wanted);
-    return found.filter(isListing).sort(newestFirst).slice(0, limit);
+    const newest = (conversations: readonly MyConversation[]) =>
+      conversations.filter(isListing).sort(newestFirst).slice(0, limit);
+    let found = newest(await this.#heads(userId, await this.#groupEntries(userId), wanted));
+    let after: ChangedFrom['after'];
+    for (;;) {
+      const page = await this.#activePage(userId, { hour: Math.max(0, hourOf(afterMs) - HOURS_APART), after }, PAGE);
+      const singles = page
+        .filter((row) => !isGroupConversation(row.conversation_id))
+        .map((row) => singleEntry(row.conversation_id, row.hidden_to));
+      found = newest([...found, ...(await this.#heads(userId, singles, wanted))]);
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) return found;
+      const nothingNewerMs = (last.active + 1 + HOURS_APART) * HOUR_MS;
+      if (found.length === limit && found[limit - 1]!.headTimeMs >= nothingNewerMs) return found;
+      after = { active: last.active, id: last.conversation_id };
+    }
   }
 
   /** Those with unread messages; what retention has removed is not unread. */
@@ -271,26 +292,36 @@ export class Conversations {
   }
 
   /** The single conversations on the user's list and the groups he is in. */
-  #entries(userId: number): Promise<Entry[]> {
+  async #entries(userId: number): Promise<Entry[]> {
+    const [singles, groups] = await Promise.all([
+      this.#listed(userId, 'conversation_id < $3'),
+      this.#groupEntries(userId),
+    ]);
+    return [...singles.map((row) => singleEntry(row.conversation_id, row.hidden_to)), ...groups];
+  }
+
+  async #groupEntries(userId: number): Promise<Entry[]> {
+    const [listed, memberships] = await Promise.all([
+      this.#listed(userId, 'conversation_id >= $3'),
+      this.#groups.membershipsOf(userId),
+    ]);
+    const hidden = new Map(listed.map((row) => [row.conversation_id, row.hidden_to]));
+    return memberships.map(({ groupId, joinedMsgId }) => {
+      const id = groupConversation(groupId);
+      return { id, hiddenTo: Math.max(joinedMsgId, hidden.get(id) ?? 0), readFrom: joinedMsgId, member: true };
+    });
+  }
+
+  /** Rows of the user's list, $3 the first id of a group's conversation. */
+  #listed(userId: number, condition: string): Promise<ListedRow[]> {
     return this.#shards.settled(async () => {
-      const [listed, memberships] = await Promise.all([
-        this.#shards.ofUser(userId).pool.query<{ conversation_id: bigint; hidden_to: number }>({
-          name: 'user-conversations',
-          text: `select conversation_id, hidden_to from shard.user_conversation
-                  where shard.readable(array[$1::smallint]) and bucket = $1 and user_id = $2`,
-          values: [userBucketOf(userId), userId],
-        }),
-        this.#groups.membershipsOf(userId),
-      ]);
-      const hidden = new Map(listed.rows.map((row) => [row.conversation_id, row.hidden_to]));
-      const singles = listed.rows
-        .filter((row) => !isGroupConversation(row.conversation_id))
-        .map((row) => ({ id: row.conversation_id, hiddenTo: row.hidden_to, readFrom: 0, member: true }));
-      const groups = memberships.map(({ groupId, joinedMsgId }) => {
-        const id = groupConversation(groupId);
-        return { id, hiddenTo: Math.max(joinedMsgId, hidden.get(id) ?? 0), readFrom: joinedMsgId, member: true };
+      const { rows } = await this.#shards.ofUser(userId).pool.query<ListedRow>({
+        name: `user-conversations ${condition}`,
+        text: `select conversation_id, hidden_to from shard.user_conversation
+                where shard.readable(array[$1::smallint]) and bucket = $1 and user_id = $2 and ${condition}`,
+        values: [userBucketOf(userId), userId, String(1n << 62n)],
       });
-      return [...singles, ...groups];
+      return rows;
     });
   }
 
@@ -404,10 +435,17 @@ export class Conversations {
   }
 }
 
-interface ActiveRow {
+interface ListedRow {
   readonly conversation_id: bigint;
   readonly hidden_to: number;
+}
+
+interface ActiveRow extends ListedRow {
   readonly active: number;
+}
+
+function singleEntry(id: bigint, hiddenTo: number): Entry {
+  return { id, hiddenTo, readFrom: 0, member: true };
 }
 
 function isListing(conversation: MyConversation): conversation is Listing {
