@@ -9,6 +9,7 @@ import { EXIT } from '../common/server/lifecycle.js';
 import { SettingsError } from '../common/settings.js';
 import { requireMasterKey } from '../servers/db-proxy/storage/data-keys.js';
 import { isUnavailable } from '../servers/db-proxy/storage/database.js';
+import { placeOf } from '../servers/db-proxy/storage/database-url.js';
 import {
   countFiles,
   countMessages,
@@ -23,7 +24,7 @@ import type { KeyHolder } from '../servers/db-proxy/storage/key-watch.js';
 import { fingerprintOf, MasterKeyring, readKeyFile, writeKeyFile } from '../servers/db-proxy/storage/master-key.js';
 import { reseal } from '../servers/db-proxy/storage/reseal.js';
 import { requireCurrent } from '../servers/db-proxy/storage/schema.js';
-import { connectTool, placeOf } from '../servers/db-proxy/storage/tool-client.js';
+import { connectTool } from '../servers/db-proxy/storage/tool-client.js';
 import { ResealLine, resealText, statusText } from './keys/report.js';
 import { count } from './shards/progress.js';
 import { addTargetOptions, type Target, type TargetOptions, targetOf } from './storage-target.js';

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import { readSettings, SettingsError, sourcesOfProcess } from '../common/settings.js';
 import { dbProxySettings } from '../servers/db-proxy/settings.js';
+import { checkDatabaseUrl } from '../servers/db-proxy/storage/database-url.js';
 import type { MasterKeySettings } from '../servers/db-proxy/storage/master-key.js';
 
 /**
@@ -58,8 +59,11 @@ export async function targetOf(options: TargetOptions): Promise<Target> {
   const settings = givenSettings();
   const dir = options.data ?? DATA;
   const [databaseUrl, databaseFrom] = await databaseOf(options, settings.databaseUrl, dir);
-  if (!URL.canParse(databaseUrl))
-    throw new SettingsError(`${databaseFrom} is no URL such as postgres://user:password@host:5432/database`);
+  try {
+    checkDatabaseUrl(databaseUrl);
+  } catch (error) {
+    throw new SettingsError(`${databaseFrom} is ${(error as Error).message}`);
+  }
   return { databaseUrl, databaseFrom, ...masterKeyOf(options, settings, dir) };
 }
 

@@ -12,6 +12,7 @@ import {
   secret,
   text,
 } from '../../common/settings.js';
+import { checkDatabaseUrl } from './storage/database-url.js';
 
 export const dbProxySettings = {
   ...commonSettings,
@@ -19,8 +20,16 @@ export const dbProxySettings = {
   databaseUrl: {
     ...text(
       'postgres://127.0.0.1:5432/teamtalk',
-      'PostgreSQL of the meta schema: postgres://user:password@host:port/database',
+      'PostgreSQL of the meta schema; with host:port,host:port the primary among copies',
     ),
+    is: z.string().superRefine((url, ctx) => {
+      try {
+        checkDatabaseUrl(url);
+      } catch (error) {
+        ctx.addIssue({ code: 'custom', message: (error as Error).message });
+      }
+    }),
+    unit: 'postgres://user:password@host:port[,host:port…]/database',
     secret: true,
   },
   masterKey: { ...secret('the key that wraps the data keys, 64 hex digits'), unit: '64 hex digits' },

@@ -43,6 +43,10 @@ export interface TestPostgresOptions {
   readonly durable?: boolean;
   readonly settings?: PostgresSettings;
   readonly log?: (line: string) => void;
+  /** Default: a free one. */
+  readonly port?: number;
+  /** Fills the server's folder before its first start; default: with what `emptyDatabase` gives. */
+  readonly fill?: (dir: string) => Promise<void>;
 }
 
 /** Where a server is to be taken down: tap's `t`, or anything alike. */
@@ -57,7 +61,7 @@ const PORT_TRIES = 20;
 
 /** Starts a server with an empty database. With `t` it is stopped and removed at the end of the test, else at exit. */
 export async function testPostgres(t?: Teardown, options: TestPostgresOptions = {}): Promise<TestPostgres> {
-  const template = await readyTemplate();
+  const { fill = emptyDatabase } = options;
   const dir = await fs.mkdtemp(join(tmpdir(), `${COPY}${process.pid}-`));
   doomed.add(dir);
   let server: EmbeddedPostgres | undefined;
@@ -66,9 +70,10 @@ export async function testPostgres(t?: Teardown, options: TestPostgresOptions = 
     await fs.rm(dir, { recursive: true, force: true, maxRetries: 5 });
     doomed.delete(dir);
   });
-  await promisify(execFile)('cp', ['-a', join(template, 'data'), join(template, 'password'), dir]);
+  await fill(dir);
   const place = { dir, settings: settingsOf(options), log: options.log ?? (() => {}) };
-  server = await onFreePort((port) => startPostgres({ ...place, port }));
+  const startOn = (port: number) => startPostgres({ ...place, port });
+  server = await (options.port === undefined ? onFreePort(startOn) : startOn(options.port));
   const { url, port } = server;
   const current = () => server as EmbeddedPostgres;
   return {
@@ -87,6 +92,12 @@ export async function testPostgres(t?: Teardown, options: TestPostgresOptions = 
       server = await startPostgres({ ...place, port });
     },
   };
+}
+
+/** The data of a server that has never run, and its password. Of all those of a day the same. */
+export async function emptyDatabase(dir: string): Promise<void> {
+  const template = await readyTemplate();
+  await promisify(execFile)('cp', ['-a', join(template, 'data'), join(template, 'password'), dir]);
 }
 
 /** A port nobody listens on right now, below those that the system gives to outgoing connections. */

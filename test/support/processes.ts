@@ -117,8 +117,7 @@ export class Launcher {
 
   /** Sends a signal to one of them and to every process below it: all of PostgreSQL, say. */
   async killTree(name: string, signal: NodeJS.Signals): Promise<void> {
-    const pid = (await this.state()).pids[name]!;
-    for (const each of treeOf(pid)) process.kill(each, signal);
+    signalTree((await this.state()).pids[name]!, signal);
   }
 
   /** Waits until a server that ran under this pid runs under another one. @returns that. */
@@ -280,6 +279,11 @@ function treeOf(root: number): number[] {
   const isBelow = (pid: number | undefined): boolean =>
     pid !== undefined && pid > 1 && (pid === root || isBelow(parents.get(pid)));
   return listed.map(({ pid }) => pid).filter((pid) => isBelow(pid) && isAlive(pid));
+}
+
+/** To a process and to every one below it. */
+export function signalTree(root: number, signal: NodeJS.Signals): void {
+  for (const pid of treeOf(root)) sendIfThere(pid, signal);
 }
 
 function sendIfThere(pid: number, signal: NodeJS.Signals): void {

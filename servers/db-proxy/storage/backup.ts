@@ -3,10 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { BUCKETS } from '../../../common/limits.js';
+import { placeOf } from './database-url.js';
 import type { Schema } from './migrations.js';
 import { type Placement, readPlacement, urlOf } from './placement.js';
 import { type Migration, requireKnown } from './schema.js';
-import { connectTool, disconnect, placeOf, type Queryable } from './tool-client.js';
+import { connectTool, disconnect, type Queryable } from './tool-client.js';
 
 /**
  * Everything at rest, as it was at one moment per database, as streams of COPY.

@@ -1,5 +1,7 @@
 import pg from 'pg';
 import { ImError } from '../../../common/errors.js';
+import { serversOf } from './database-url.js';
+import { Primary, PrimaryClient } from './primary.js';
 
 /**
  * Connections to PostgreSQL. 64-bit columns come as bigint: conversation ids need all their bits, and a number that
@@ -18,9 +20,9 @@ export const STATEMENT_MS_MAX = 5_000;
  */
 const ISOLATION = '-c default_transaction_isolation=read\\ committed';
 
-export function clientConfig(url: string, name: string): pg.ClientConfig {
+function clientConfig(url: string, name: string): pg.ClientConfig {
   return {
-    connectionString: url,
+    connectionString: serversOf(url)[0]!,
     application_name: name,
     options: ISOLATION,
     types,
@@ -31,10 +33,29 @@ export function clientConfig(url: string, name: string): pg.ClientConfig {
   };
 }
 
+/** @param over what is to be different from other connections */
+export function newClient(url: string, name: string, over: pg.ClientConfig = {}): pg.Client {
+  const config = { ...clientConfig(url, name), ...over };
+  const primary = primaryOf(url);
+  return primary === undefined ? new pg.Client(config) : new PrimaryClient(primary, config);
+}
+
 export function openPool(url: string, name: string, max: number): pg.Pool {
-  const pool = new pg.Pool({ ...clientConfig(url, name), max, idleTimeoutMillis: 60_000 });
+  const config = clientConfig(url, name);
+  const primary = primaryOf(url);
+  const one =
+    primary === undefined
+      ? {}
+      : { Client: PrimaryClient.bind(null, primary, config) as unknown as new () => pg.ClientBase };
+  const pool = new pg.Pool({ ...config, ...one, max, idleTimeoutMillis: 60_000 });
   pool.on('error', () => undefined); // an idle connection that broke is replaced when it is next needed
   return pool;
+}
+
+/** Of the servers that the URL names; undefined: it names one. */
+export function primaryOf(url: string): Primary | undefined {
+  const servers = serversOf(url);
+  return servers.length === 1 ? undefined : Primary.of(servers, clientConfig(url, 'teamtalk primary'));
 }
 
 /** All that `work` does on the connection, or nothing of it. */

@@ -1,4 +1,6 @@
 import type pg from 'pg';
+import type { Logger } from '../../../common/log.js';
+import { primaryOf } from './database.js';
 import type { Shards } from './shards.js';
 
 const LOOK_MS = 2_000;
@@ -7,13 +9,19 @@ const LOOK_MS = 2_000;
 export class Health {
   readonly #meta: pg.Pool;
   readonly #shards: Shards;
+  readonly #metaUrl: string;
+  readonly #log: Logger;
   readonly #timer: NodeJS.Timeout;
+  /** Where each database was the last time, of those that may be on another server the next. */
+  readonly #places = new Map<string, string>();
   #missing: string | undefined;
   #looking = false;
 
-  constructor(meta: pg.Pool, shards: Shards) {
+  constructor(meta: pg.Pool, metaUrl: string, shards: Shards, log: Logger) {
     this.#meta = meta;
+    this.#metaUrl = metaUrl;
     this.#shards = shards;
+    this.#log = log;
     this.#timer = setInterval(() => void this.#look(), LOOK_MS);
   }
 
@@ -29,7 +37,7 @@ export class Health {
   async #look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
-    const databases = [{ name: 'the meta database', pool: this.#meta }, ...this.#shards.all];
+    const databases = [{ name: 'the meta database', url: this.#metaUrl, pool: this.#meta }, ...this.#shards.all];
     const answers = await Promise.all(
       databases.map(({ name, pool }) =>
         pool.query('select 1').then(
@@ -39,6 +47,14 @@ export class Health {
       ),
     );
     this.#missing = answers.find((answer) => answer !== undefined);
+    for (const { name, url } of databases) this.#tellPlace(name, primaryOf(url)?.place);
     this.#looking = false;
+  }
+
+  #tellPlace(name: string, place: string | undefined): void {
+    const before = this.#places.get(name);
+    if (place === undefined || place === before) return;
+    this.#places.set(name, place);
+    if (before !== undefined) this.#log.warn({ database: name, before, place }, 'PostgreSQL has another primary');
   }
 }

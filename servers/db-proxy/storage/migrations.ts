@@ -1,11 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Logger } from '../../../common/log.js';
 import { projectRoot } from '../../../common/root.js';
-import { clientConfig } from './database.js';
+import { newClient } from './database.js';
+import { placeOf } from './database-url.js';
 import { type Migration, unfinishedRestore } from './schema.js';
-import { placeOf } from './tool-client.js';
 
 /**
  * Numbered SQL files, applied once each and in order, under a lock so that servers starting at the same moment do not
@@ -18,7 +18,7 @@ export type Schema = 'meta' | 'shard';
 const LOCK_ID = 0x7465616d;
 
 export async function migrate(url: string, schema: Schema, log: Logger): Promise<void> {
-  const client = new pg.Client({ ...clientConfig(url, 'migrate'), statement_timeout: 0, query_timeout: 0 });
+  const client = newClient(url, 'migrate', { statement_timeout: 0, query_timeout: 0 });
   client.on('error', () => undefined);
   await client.connect();
   try {

@@ -4,9 +4,10 @@ import { pino } from 'pino';
 import { BucketCopy, removeRows } from './bucket-copy.js';
 import { lockBucket } from './bucket-lock.js';
 import { type BucketTable, bucketTables, sameTables } from './bucket-tables.js';
+import { placeOf } from './database-url.js';
 import { migrate } from './migrations.js';
 import { shardUrl } from './shards.js';
-import { connectTool, disconnect, placeOf } from './tool-client.js';
+import { connectTool, disconnect } from './tool-client.js';
 
 /**
  * Moving one bucket from the shard that holds it (source) to another one (target) while the cluster runs.

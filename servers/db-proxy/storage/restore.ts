@@ -3,6 +3,7 @@ import pg from 'pg';
 import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
 import { type Column, nameOf, type Sequence, type Table, tablesOf } from './backup.js';
 import { COPY_END, COPY_HEADER } from './copy-rows.js';
+import { placeOf } from './database-url.js';
 import type { Schema } from './migrations.js';
 import { type PlacedShard, urlOf } from './placement.js';
 import {
@@ -15,7 +16,7 @@ import {
   unfinishedRestore,
   unmarkUnfinished,
 } from './schema.js';
-import { connectTool, disconnect, placeOf } from './tool-client.js';
+import { connectTool, disconnect } from './tool-client.js';
 
 /**
  * Making a cluster's databases out of streams of COPY.

@@ -2,12 +2,13 @@ import { randomInt } from 'node:crypto';
 import pg from 'pg';
 import { pino } from 'pino';
 import { BUCKETS } from '../../../common/limits.js';
+import { checkDatabaseUrl, databaseOf, placeOf } from './database-url.js';
 import { migrate } from './migrations.js';
 import { type Phase, reasonOf, Unreachable } from './move.js';
 import { readPlacement, urlOf } from './placement.js';
 import { requireKnown } from './schema.js';
 import { shardUrl } from './shards.js';
-import { connectTool, disconnect, placeOf } from './tool-client.js';
+import { connectTool, disconnect } from './tool-client.js';
 
 /** What operators see and change of the shards; buckets themselves are moved by move.ts. */
 export interface ShardState {
@@ -102,9 +103,14 @@ function byNumber(a: ShardState, b: ShardState): number {
 export async function addShard(metaUrl: string, name: string, url: string): Promise<boolean> {
   if (!/^[a-z0-9-]{1,32}$/.test(name))
     throw new ShardError(`"${name}" is no name for a shard: up to 32 small letters, digits and hyphens`);
-  if (!/^(\/[^/]|postgres(ql)?:\/\/)/.test(url) || !URL.canParse(shardUrl(url, metaUrl)))
+  if (!/^(\/[^/]|postgres(ql)?:\/\/)/.test(url))
     throw new ShardError('that is no URL such as postgres://user:password@host:5432/database, nor /database');
   const full = shardUrl(url, metaUrl);
+  try {
+    checkDatabaseUrl(full);
+  } catch (error) {
+    throw new ShardError(`that is ${(error as Error).message}, nor /database`);
+  }
   return withClient('meta', metaUrl, async (meta) => {
     await requireKnown(meta, 'meta', placeOf(metaUrl));
     const { shards } = await readPlacement(meta);
@@ -204,9 +210,9 @@ export async function prepareShards(metaUrl: string, count: number): Promise<str
       rows.map((row) => row.name),
       count - rows.length,
     );
-    for (const name of missing) await makeDatabase(meta, databaseOf(metaUrl, name));
+    for (const name of missing) await makeDatabase(meta, databaseFor(metaUrl, name));
     if (missing.length === 0 || (await spread(meta, metaUrl, missing))) return [];
-    for (const name of missing) await addShard(metaUrl, name, `/${databaseOf(metaUrl, name)}`);
+    for (const name of missing) await addShard(metaUrl, name, `/${databaseFor(metaUrl, name)}`);
     return missing;
   });
 }
@@ -218,8 +224,8 @@ function newNames(taken: readonly string[], count: number): string[] {
   return names;
 }
 
-function databaseOf(metaUrl: string, name: string): string {
-  return `${decodeURIComponent(new URL(metaUrl).pathname.slice(1))}_${name.replaceAll('-', '_')}`;
+function databaseFor(metaUrl: string, name: string): string {
+  return `${databaseOf(metaUrl)}_${name.replaceAll('-', '_')}`;
 }
 
 async function makeDatabase(meta: pg.Client, database: string): Promise<void> {
@@ -242,7 +248,7 @@ async function spread(meta: pg.Client, metaUrl: string, added: readonly string[]
   if (isNew) {
     await meta.query('insert into meta.shard (name, url) select * from unnest($1::text[], $2::text[])', [
       added,
-      added.map((name) => `/${databaseOf(metaUrl, name)}`),
+      added.map((name) => `/${databaseFor(metaUrl, name)}`),
     ]);
     const names = [...rows.map((row) => row.name), ...added].sort();
     await meta.query('update meta.bucket set shard = ($1::text[])[1 + bucket * cardinality($1::text[]) / $2]', [

@@ -1,7 +1,8 @@
 import type pg from 'pg';
 import { bucketOf } from '../../../common/conversation.js';
+import { placeOf } from './database-url.js';
 import { type PlacedShard, type Placement, readPlacement, shardByBucket, urlOf } from './placement.js';
-import { connectTool, disconnect, placeOf } from './tool-client.js';
+import { connectTool, disconnect } from './tool-client.js';
 
 /** A shard as a tool sees it: one connection. */
 export interface ShardClient {

@@ -3,6 +3,7 @@ import { bucketOf, userBucketOf } from '../../../common/conversation.js';
 import { ImError } from '../../../common/errors.js';
 import type { Logger } from '../../../common/log.js';
 import { bucketsElsewhere, openPool } from './database.js';
+import { withDatabase } from './database-url.js';
 import { migrate } from './migrations.js';
 
 /** A PostgreSQL server that holds buckets. */
@@ -184,10 +185,7 @@ export class Shards {
 /** Where a shard is, given where meta is. */
 export function shardUrl(url: string | null, metaUrl: string): string {
   if (url === null) return metaUrl;
-  if (!url.startsWith('/')) return url;
-  const same = new URL(metaUrl);
-  same.pathname = url;
-  return same.href;
+  return url.startsWith('/') ? withDatabase(metaUrl, url) : url;
 }
 
 /** Buckets each once, as shard.readable and shard.writable want them, in the order in which all take their locks. */

@@ -124,7 +124,7 @@ export async function openStorage(
   });
   limits.follow((prefix) => liveSettings.list(prefix), log);
   const upkeep = new Upkeep(settings.databaseUrl, masterKeys, audit, log);
-  const health = new Health(meta, shards);
+  const health = new Health(meta, settings.databaseUrl, shards, log);
   const quietHours = new QuietHours(meta, settings.timeZone, liveSettings, log);
   const conversations = new Conversations(shards, messages, groups, lists);
   return {

@@ -1,23 +1,17 @@
-import pg from 'pg';
-import { clientConfig } from './database.js';
+import type pg from 'pg';
+import { newClient } from './database.js';
 
 /** What may be asked things: a client, a pool, a client of a pool. */
 export type Queryable = Pick<pg.ClientBase, 'query'>;
 
 /** A connection of a tool: what it asks may take hours, so nothing is given up for its duration. */
 export async function connectTool(url: string, name: string): Promise<pg.Client> {
-  const client = new pg.Client({ ...clientConfig(url, `teamtalk ${name}`), statement_timeout: 0, query_timeout: 0 });
+  const client = newClient(url, `teamtalk ${name}`, { statement_timeout: 0, query_timeout: 0 });
   client.on('error', () => undefined); // the statement that is under way fails, and says so
   await client.connect();
   // Whatever the database or the role has as its own.
   await client.query('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0');
   return client;
-}
-
-/** The database of a URL, without what nobody should read: host, port and name. */
-export function placeOf(url: string): string {
-  const { hostname, port, pathname } = new URL(url);
-  return `${hostname}${port === '' ? '' : `:${port}`}${pathname}`;
 }
 
 /** Ends all of them, whatever state they are in. */

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import { ImError } from '../../../../common/errors.js';
 import type { Hops } from '../../../../common/hops.js';
 import type { Logger } from '../../../../common/log.js';
 import { sealMessage } from '../attachments.js';
 import type { DataKeys } from '../data-keys.js';
-import { bucketsElsewhere, clientConfig, isUnavailable, isUniqueViolation } from '../database.js';
+import { bucketsElsewhere, isUnavailable, isUniqueViolation, newClient } from '../database.js';
 import type { Outbox } from '../outbox.js';
 import type { Shard, Shards } from '../shards.js';
 import type { UserLists } from '../user-lists.js';
@@ -246,7 +246,7 @@ export class Lane {
 
   async #connected(): Promise<pg.Client> {
     if (this.#client !== undefined) return this.#client;
-    const client = new pg.Client(clientConfig(this.#shard.url, `db-proxy append ${this.#shard.name}`));
+    const client = newClient(this.#shard.url, `db-proxy append ${this.#shard.name}`);
     client.on('error', () => {
       if (this.#client === client) this.#client = undefined;
     });

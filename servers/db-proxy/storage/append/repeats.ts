@@ -19,7 +19,9 @@ export interface Repeated {
 }
 
 /**
- * Settles what an earlier attempt has stored: messages with the same send_ids.
+ * Settles what an earlier attempt has stored: messages with the same send_ids. That they can be read does not say that a
+ * synchronous replica has them, after a primary that came back from a crash in the middle of a commit; the lock makes this
+ * a commit of its own, which waits for the replica as the first one did.
  * @returns the rest, and those that it answered with their first ids
  */
 export async function answerRepeated(
@@ -34,7 +36,8 @@ export async function answerRepeated(
              from unnest($1::smallint[], $2::bigint[], $3::int[], $4::bytea[]) as w (bucket, conversation_id, sender_id, send_id)
              join shard.message m on m.bucket = w.bucket and m.conversation_id = w.conversation_id
               and m.sender_id = w.sender_id and m.send_id = w.send_id
-             ${ATTACHMENT}`,
+             ${ATTACHMENT}
+              for key share of m`,
     values: [
       batch.map((i) => i.bucket),
       batch.map((i) => String(i.conversationId)),

@@ -1,0 +1,149 @@
+/**
+ * A primary dies under the writing and its synchronous replica takes over: two db-proxies find it and go on, nothing that
+ * was acked is lost, and nothing goes to a server that was the primary once.
+ */
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
+import t, { type Test } from 'tap';
+import { bucketOf, singleConversation } from '../../../common/conversation.js';
+import { checkDatabaseUrl } from '../../../servers/db-proxy/storage/database-url.js';
+import { moveBucket } from '../../../servers/db-proxy/storage/move.js';
+import { addShard, prepareShards } from '../../../servers/db-proxy/storage/shard-admin.js';
+import { connectTool } from '../../../servers/db-proxy/storage/tool-client.js';
+import { addPeople, until } from '../../support/cluster.js';
+import { testPostgres } from '../../support/postgres.js';
+import { PostgresPair } from '../../support/postgres-pair.js';
+import { signalTree } from '../../support/processes.js';
+import { openStorer, SINGLES, type Storer, Storing } from '../../support/storing.js';
+
+const masterKey = randomBytes(32).toString('hex');
+const SHARDS = 2;
+const READS = 4;
+const LANES = 2;
+/** With nobody else's messages in it. */
+const ELSEWHERE = singleConversation(1, 4);
+
+async function storersOn(t: Test, url: string): Promise<[Storer, Storer]> {
+  const few = { readPoolMax: READS, lanesPerShard: LANES, storeTimeoutMs: 30_000 };
+  const first = await openStorer(t, url, masterKey, few);
+  await addPeople(first.storage, ['alice', 'bob', 'carol', 'dave']);
+  return [first, await openStorer(t, url, masterKey, few)];
+}
+
+/** What a query gives on one server, whatever it is by now. */
+async function askThere<R extends pg.QueryResultRow>(url: string, text: string): Promise<R[]> {
+  const client = new pg.Client(url);
+  await client.connect();
+  try {
+    return (await client.query<R>(text)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Without those that wait for a replica: they do so for ever, whether their client has gone or not. */
+async function connectionsTo(url: string): Promise<number> {
+  const text = `select count(*)::int as n from pg_stat_activity
+                 where application_name like 'db-proxy%' and wait_event is distinct from 'SyncRep'`;
+  return (await askThere<{ n: number }>(url, text))[0]!.n;
+}
+
+t.test('the replica takes over from a primary that is killed, and another one from that', async (t) => {
+  const pair = await PostgresPair.start(t);
+  await prepareShards(pair.url, SHARDS);
+  const storers = await storersOn(t, pair.url);
+  const storing = new Storing(storers, SINGLES);
+  await storing.flows('at all');
+  for (let times = 0; times < 2; times++) {
+    await pair.primary.kill();
+    await pair.promote();
+    t.comment(`stored again ${await storing.flows('by the new primary')} ms after the promotion`);
+    const { users } = storers[0].storage;
+    await until(() => users.count().then(() => true, () => false), 'meta to be read');
+    const budget = storers.length * (READS + SHARDS * (READS + LANES));
+    t.ok((await connectionsTo(pair.primary.url)) <= budget, 'with no more connections than there may be');
+    await pair.copyAnew();
+    await storing.flows('with a new replica');
+  }
+  t.same((await storing.faults()).slice(0, 20), [], 'no promise is broken');
+  const moved = storers[0].lines.filter((line) => line.msg === 'PostgreSQL has another primary');
+  t.ok(moved.length > 0, 'the log says so');
+  t.comment(`${storing.checker.acked} acked, ${storing.refused} refused for a while`);
+});
+
+t.test('an old primary gets nothing more, whether it was never stopped or comes back', async (t) => {
+  const pair = await PostgresPair.start(t);
+  const storers = await storersOn(t, pair.url);
+  const storing = new Storing(storers, SINGLES);
+  await storing.flows('at all');
+  const old = pair.primary;
+  await pair.promote(); // without a word to the old one
+  await storing.flows('by the new primary');
+  await until(async () => (await connectionsTo(old.url)) === 0, 'the old primary to be left');
+  await old.kill();
+  await old.start();
+  const messages = async () => (await askThere(old.url, 'select from shard.message')).length;
+  const before = await messages();
+  for (let times = 0; times < 3; times++) {
+    const backends = "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'db-proxy%'";
+    await askThere(pair.primary.url, backends);
+    await storing.flows('over new connections');
+  }
+  const third = await openStorer(t, pair.url, masterKey);
+  await third.storage.append.store(aMessage());
+  t.equal(await connectionsTo(old.url), 0, 'a db-proxy that knows nothing of the past does not take it either');
+  await pair.primary.kill();
+  await t.rejects(connectTool(pair.url, 'test'), /ECONNREFUSED|old primary/, 'nor when there is no other');
+  await t.rejects(connectTool(pair.url, 'test'), /old primary/, 'and whoever asks is told why');
+  await pair.primary.start();
+  await storing.flows('when the new primary is back');
+  t.same((await storing.faults()).slice(0, 20), [], 'no promise is broken');
+  t.equal(await messages(), before, 'nothing was written to the old one');
+});
+
+t.test('what a primary that came back from a crash has, but its replica has not, is no ack', async (t) => {
+  const pair = await PostgresPair.start(t);
+  const { url } = await testPostgres(t);
+  const [{ storage }] = await storersOn(t, url);
+  await addShard(url, 'shard-2', pair.url);
+  // The lists of users stay where nothing waits.
+  await moveBucket(url, bucketOf(ELSEWHERE), 'shard-2');
+  await storage.append.store(aMessage());
+  signalTree(pair.replica.pid, 'SIGSTOP');
+  t.teardown(() => signalTree(pair.replica.pid, 'SIGCONT'));
+  let isAcked = false;
+  const sending = storage.append.store(aMessage()).then((stored) => {
+    isAcked = true;
+    return stored;
+  });
+  const waits = (query: string) => async () => {
+    const text = `select from pg_stat_activity where wait_event = 'SyncRep' and query like '${query}%'`;
+    return isAcked || (await askThere(pair.primary.url, text).catch(() => [])).length > 0;
+  };
+  await until(waits('%with fence'), 'the commit to wait for the replica');
+  await pair.primary.kill();
+  await pair.primary.start();
+  t.equal((await askThere(pair.primary.url, 'select from shard.message')).length, 2, 'it is there');
+  await until(waits('select m.conversation_id'), 'the second attempt to wait as well', 30_000);
+  t.notOk(isAcked, 'and not acked');
+  signalTree(pair.replica.pid, 'SIGCONT');
+  t.match(await sending, { msgId: 2, duplicate: true }, 'until the replica has it');
+});
+
+t.test('what is no address', (t) => {
+  const good = ['postgres://u:p@h/d', 'postgresql://h:1,h:2/d', 'postgres://h,i:2/d?target_session_attrs=read-write'];
+  for (const url of good) t.doesNotThrow(() => checkDatabaseUrl(url));
+  t.throws(() => checkDatabaseUrl('postgres://u:secret@h:x,i/d'), /^(?!.*secret).*no URL such as/);
+  t.throws(() => checkDatabaseUrl('postgres://h,i/d?target_session_attrs=standby'), /but standby/);
+  t.end();
+});
+
+function aMessage() {
+  return {
+    conversationId: ELSEWHERE,
+    senderId: 1,
+    msgType: 1,
+    body: Buffer.from('hello'),
+    sendId: randomBytes(16),
+  };
+}
