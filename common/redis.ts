@@ -270,6 +270,8 @@ function resultsOf(replies: [error: Error | null, result: unknown][] | null): un
 
 export interface RedisPlace {
   readonly cluster: boolean;
+  /** The name that Sentinels know the master by; the hosts are theirs. Undefined: there are none. */
+  readonly sentinel?: string;
   readonly tls: boolean;
   readonly hosts: readonly HostPort[];
   readonly username: string;
@@ -286,26 +288,34 @@ export function redisUrl(doc: string): Setting<string> {
       ctx.addIssue({ code: 'custom', message: (error as Error).message });
     }
   };
-  const unit = 'redis[s]://[[user]:password@]host[:port][/db], redis[s]-cluster://[…@]host[:port],…; empty for none';
+  const unit =
+    'redis[s]://[[user]:password@]host[:port][/db], redis[s]-cluster://[…@]host[:port],…, redis[s]-sentinel://[…@]host[:port],…/master[/db]; empty for none';
   return { is: z.string().superRefine(check), unit, default: '', doc, secret: true };
 }
 
 const URL_FORM =
-  /^(rediss?)(-cluster)?:\/\/(?:(?<user>[^:]*)(?::(?<password>.*))?@)?(?<hosts>[^/@]+)(?:\/(?<db>\d*))?$/s;
+  /^(rediss?)(-cluster|-sentinel)?:\/\/(?:(?<user>[^:]*)(?::(?<password>.*))?@)?(?<hosts>[^/@]+)(?:\/(?<master>[A-Za-z][\w.-]*))?(?:\/(?<db>\d*))?$/s;
 const PORT_DEFAULT = 6379;
+const SENTINEL_PORT_DEFAULT = 26_379;
 
 /** `rediss` is by TLS. User and password are percent-encoded. @throws Error with the reason, without the text itself. */
 export function parseRedisUrl(url: string): RedisPlace {
   const form = URL_FORM.exec(url);
   if (form === null) throw new Error('expected redis://host:port/db or redis-cluster://host:port,host:port');
-  const [, scheme, clusterWord] = form;
-  const { user = '', password = '', hosts: list = '', db = '' } = form.groups ?? {};
-  const cluster = clusterWord !== undefined;
-  const hosts = hostsOf(list);
-  if (!cluster && hosts.length !== 1) throw new Error('several hosts are for redis-cluster:// only');
+  const [, scheme, kind] = form;
+  const { user = '', password = '', hosts: list = '', master, db = '' } = form.groups ?? {};
+  const cluster = kind === '-cluster';
+  const sentinel = kind === '-sentinel';
+  const hosts = hostsOf(list, sentinel ? SENTINEL_PORT_DEFAULT : PORT_DEFAULT);
+  if (kind === undefined && hosts.length !== 1)
+    throw new Error('several hosts are for redis-cluster:// and redis-sentinel:// only');
+  if (sentinel && master === undefined)
+    throw new Error('behind the hosts of redis-sentinel:// has to be the name of the master: …/mymaster');
+  if (!sentinel && master !== undefined) throw new Error('the name of a master is for redis-sentinel:// only');
   if (cluster && Number(db) !== 0) throw new Error('a Redis Cluster has the database 0 only');
   return {
     cluster,
+    ...(master === undefined ? {} : { sentinel: master }),
     tls: scheme === 'rediss',
     hosts,
     username: decoded(user),
@@ -314,8 +324,8 @@ export function parseRedisUrl(url: string): RedisPlace {
   };
 }
 
-function hostsOf(list: string): readonly HostPort[] {
-  const withPorts = list.split(',').map((host) => (/:\d+$/.test(host) ? host : `${host}:${PORT_DEFAULT}`));
+function hostsOf(list: string, portDefault: number): readonly HostPort[] {
+  const withPorts = list.split(',').map((host) => (/:\d+$/.test(host) ? host : `${host}:${portDefault}`));
   const parsed = addresses('', '').is.safeParse(withPorts.join(','));
   if (!parsed.success || parsed.data.length === 0) throw new Error('expected host:port[,host:port…] behind redis://');
   return parsed.data;
@@ -334,7 +344,7 @@ function textOf({ hosts }: RedisPlace): string {
 }
 
 /** Connects in the background and keeps trying. Commands without a connection fail at once. */
-export function connect({ cluster, tls, hosts, username, password, db }: RedisPlace): Redis | Cluster {
+export function connect({ cluster, sentinel, tls, hosts, username, password, db }: RedisPlace): Redis | Cluster {
   const each = {
     ...(username === '' ? {} : { username }),
     ...(password === '' ? {} : { password }),
@@ -345,9 +355,13 @@ export function connect({ cluster, tls, hosts, username, password, db }: RedisPl
     socketTimeout: SILENCE_MS_MAX,
     maxRetriesPerRequest: 0, // nobody waits for an answer by then
     autoResendUnfulfilledCommands: false,
+    // What was the master and is a replica by now takes no writes: whoever is the master is where a new connection goes.
+    reconnectOnError: ({ message }: Error) => message.startsWith('READONLY'),
   } as const;
   const redialMs = (times: number) => Math.min(times * 100, REDIAL_MS_MAX);
   const common = { enableAutoPipelining: true, enableOfflineQueue: false };
+  if (sentinel !== undefined)
+    return new Redis({ ...each, ...common, ...bySentinels(hosts, sentinel), db, retryStrategy: redialMs });
   if (!cluster) return new Redis({ ...each, ...hosts[0]!, ...common, db, retryStrategy: redialMs });
   return new Cluster([...hosts], {
     ...common,
@@ -360,6 +374,23 @@ export function connect({ cluster, tls, hosts, username, password, db }: RedisPl
     // Names, not addresses, are in certificates.
     ...(tls ? { dnsLookup: (host, found) => found(null, host) } : {}),
   });
+
+  /** With the password of Redis, for those Sentinels that want one. */
+  function bySentinels(sentinels: readonly HostPort[], name: string) {
+    const open = password === '' ? {} : { sentinelPassword: password };
+    const known = username === '' ? {} : { sentinelUsername: username };
+    const byTls = tls ? { enableTLSForSentinelMode: true, sentinelTLS: {} } : {};
+    return {
+      sentinels: [...sentinels],
+      name,
+      ...open,
+      ...known,
+      ...byTls,
+      sentinelRetryStrategy: redialMs,
+      connectTimeout: SILENCE_MS_MAX,
+      sentinelCommandTimeout: SILENCE_MS_MAX,
+    };
+  }
 }
 
 /** CRC-16 (XMODEM) of the key or, when there is one, of its hash tag: what Redis Cluster spreads keys by. */

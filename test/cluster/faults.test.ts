@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import t from 'tap';
-import { type ChatMessage, Client } from '../../common/client/client.js';
+import { type ChatMessage, Client, findMsgServer } from '../../common/client/client.js';
 import { bucketOf, singleConversation } from '../../common/conversation.js';
 import { IM } from '../../common/pdu/pb.js';
 import { DEMO_PASSWORD, demoName } from '../../tools/cluster/demo.js';
@@ -13,6 +13,7 @@ import { HistoryChecker, type Kept } from '../support/history-checker.js';
 import { isAlive, startProcesses, temporaryData } from '../support/processes.js';
 
 const { SESSION_TYPE_SINGLE, SESSION_TYPE_GROUP } = IM.BaseDefine.SessionType;
+const { USER_STATUS_ONLINE: ONLINE } = IM.BaseDefine.UserStatType;
 const TALKERS = 8;
 /** People who take no part in the talk. */
 const OTHERS = 9;
@@ -278,6 +279,32 @@ t.test('PostgreSQL stands still for 3 s', async (t) => {
   );
   await cluster.killTree('postgres', 'SIGCONT');
   t.comment(`SIGCONT: acks flow after ${Math.round(await acksFlow('the pause'))} ms`);
+});
+
+t.test('a msg server that is frozen is named to nobody, and goes on as if nothing had been', async (t) => {
+  const named = async () => (await findMsgServer(cluster.info.loginHttp)).port;
+  const ask = async (count: number) => new Set(await Promise.all(Array.from({ length: count }, named)));
+  await until(async () => (await ask(20)).size === 2, 'both to be named');
+  await cluster.kill('msg-2', 'SIGSTOP');
+  t.teardown(() => cluster.kill('msg-2', 'SIGCONT').catch(() => undefined));
+  const frozenMs = performance.now();
+  const isHung = async () =>
+    /^teamtalk_msg_servers_hung\S* 1$/m.test(await (await fetch(cluster.info.metrics.login!)).text());
+  await until(isHung, 'the login server to notice', 30_000);
+  t.comment(`SIGSTOP msg-2: no longer named after ${Math.round(performance.now() - frozenMs)} ms`);
+  t.same(await ask(50), new Set([addresses[0]!.port]), 'nobody is sent there');
+  const nowMs = performance.now();
+  const here = talkers.filter((_, i) => i % 2 === 0);
+  await until(() => here.every((talker) => talker.ackedMs > nowMs), 'the clients of the other one to go on', 30_000);
+  await cluster.kill('msg-2', 'SIGCONT');
+  await until(async () => (await ask(20)).size === 2, 'both to be named again', 30_000);
+  await acksFlow('the pause');
+  t.ok(here.every(stayed), 'the clients of the other one have noticed nothing');
+  await deliveriesFlow();
+  const [watcher, ...others] = await Promise.all(talkers.map((talker) => talker.online()));
+  const ids = others.map((client) => client.userId);
+  const online = async () => (await watcher!.usersStatus(ids)).every(({ status }) => status === ONLINE);
+  await until(online, 'everybody to be online for everybody', 30_000);
 });
 
 t.test('a msg server is killed, and the route server', async (t) => {

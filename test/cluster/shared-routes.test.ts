@@ -10,7 +10,7 @@ import { IM } from '../../common/pdu/pb.js';
 import { TestCluster, until } from '../support/cluster.js';
 import { listenTo, only, plain } from '../support/frames.js';
 import { testPostgres } from '../support/postgres.js';
-import { testRedisCluster, whyNoRedis } from '../support/redis.js';
+import { mastersOf, testRedisCluster, whyNoRedis } from '../support/redis.js';
 
 const { USER_STATUS_ONLINE: ONLINE, USER_STATUS_OFFLINE: OFFLINE } = IM.BaseDefine.UserStatType;
 const { CLIENT_TYPE_IOS: IOS } = IM.BaseDefine.ClientType;
@@ -23,7 +23,7 @@ const reason = await whyNoRedis();
 if (reason !== undefined) t.plan(0, reason);
 else {
   const postgres = await testPostgres(t);
-  const { nodes, url } = await testRedisCluster(t);
+  const { nodes, url } = await testRedisCluster(t, { replicas: 1 });
   const route = { redis: url };
   const cluster = await TestCluster.start(t, postgres, { msgServers: 2, routeServers: 2, route });
   await heardByEachOther();
@@ -131,7 +131,7 @@ else {
     };
     const told = () => until(() => sent.every((text) => texts.includes(text)), 'all that was said', KNOWN_MS);
     await say('before');
-    for (const node of nodes) await node.ask('FLUSHALL');
+    for (const node of nodes) await node.ask('FLUSHALL').catch(() => undefined); // replicas do as their masters do
     await say('after the flush');
     await told();
     const groupIds: number[] = []; // of channels on every node
@@ -159,6 +159,31 @@ else {
     await told();
     t.same(texts.toSorted(), sent.toSorted(), 'each once');
     for (const each of [alice, bob, dave, phone, fresh]) await each.logout();
+  });
+
+  t.test('a master of Redis dies, and its replica takes its place', async (t) => {
+    const [alice, bob] = [await cluster.login('alice', { at: 0 }), await cluster.login('bob', { at: 1 })];
+    const groupIds: number[] = []; // of channels on every node
+    while (groupIds.length < 16) groupIds.push(await groupOf(alice, [1, 2]));
+    const [master, ...masters] = await mastersOf(nodes);
+    await master!.kill();
+    const others = nodes.filter((node) => node !== master);
+    const isReplaced = async () => (await mastersOf(others)).length > masters.length;
+    await until(isReplaced, 'a replica to be a master', KNOWN_MS);
+    await heardByEachOther();
+    for (const groupId of groupIds) {
+      await alice.sayGroup(groupId, `${groupId}`);
+      t.equal((await bob.heard()).text, `${groupId}`);
+    }
+    await statusIs(bob, 1, ONLINE);
+    const fresh = await cluster.login('alice', { at: 1 });
+    await until(() => alice.isClosed, 'the older one to go', KNOWN_MS);
+    await master!.start();
+    await heardByEachOther();
+    await fresh.say(2, 'with all of them');
+    t.match(await bob.heard(), { text: 'with all of them' });
+    await fresh.logout();
+    await bob.logout();
   });
 
   t.test('a route server is stopped, and another one comes in its place', async (t) => {

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { until } from '../support/cluster.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
-import type { RunningCluster } from '../support/processes.js';
-import type { TestRedis } from '../support/redis.js';
+import type { PostgresPair } from '../support/postgres-pair.js';
+import { type RunningCluster, signalTree } from '../support/processes.js';
+import { mastersOf, type TestRedis } from '../support/redis.js';
 import { startTool } from '../support/tool.js';
 import type { Random } from './random.js';
 
@@ -38,17 +39,21 @@ const NETWORK = {
   'connections reset': (proxy) => proxy.reset(),
   'connections half open': (proxy) => proxy.forget(),
 } as const satisfies Record<string, (proxy: FaultProxy) => void>;
-const REDIS = ['Redis flushed', 'Redis node', 'Redis node paused', 'all of Redis'] as const;
+/** Of the primary and its replica, where a failover manager has to act. */
+const POSTGRES = ['PostgreSQL fails over', 'PostgreSQL replica'] as const;
+const REDIS = ['Redis flushed', 'Redis master fails over', 'Redis node paused', 'all of Redis'] as const;
 
 type Killed = keyof typeof KILLED;
 type Paused = keyof typeof PAUSED;
 type Network = keyof typeof NETWORK;
+type OfPostgres = (typeof POSTGRES)[number];
 type OfRedis = (typeof REDIS)[number];
-export type DisturbanceKind = Killed | Paused | Network | OfRedis;
+export type DisturbanceKind = Killed | Paused | Network | OfPostgres | OfRedis;
 export const DISTURBANCES = [
   ...(Object.keys(KILLED) as Killed[]),
   ...(Object.keys(PAUSED) as Paused[]),
   ...(Object.keys(NETWORK) as Network[]),
+  ...POSTGRES,
   ...REDIS,
 ];
 
@@ -66,6 +71,7 @@ export interface Disturbance {
 
 export interface Disturbed {
   readonly cluster: RunningCluster;
+  readonly postgres: PostgresPair;
   /** Before db-proxies and route servers. */
   readonly proxies: readonly FaultProxy[];
   /** Nodes of the Redis Cluster; none: there is no Redis to be had. */
@@ -84,7 +90,7 @@ export class Disturber {
 
   constructor(it: Disturbed) {
     this.#it = it;
-    this.#kinds = it.redis.length > 0 ? DISTURBANCES : DISTURBANCES.filter((kind) => !isOfRedis(kind));
+    this.#kinds = it.redis.length > 0 ? DISTURBANCES : DISTURBANCES.filter((kind) => !isOf(kind, REDIS));
   }
 
   /** Every kind had its turn. */
@@ -103,6 +109,7 @@ export class Disturber {
     await whole();
     const disturbance = { kind, wholeMs: Math.round(performance.now() - startedMs) };
     this.done.push(disturbance);
+    if (kind === 'PostgreSQL fails over') await this.#it.postgres.copyAnew();
     return disturbance;
   }
 
@@ -111,21 +118,26 @@ export class Disturber {
     if (isOneOf(kind, KILLED)) return this.#kill(KILLED[kind].map((name) => this.#nameOf(name)));
     if (isOneOf(kind, PAUSED)) return this.#pause(this.#nameOf(PAUSED[kind]));
     if (isOneOf(kind, NETWORK)) return this.#network(NETWORK[kind]);
-    return this.#redis(kind);
+    return isOf(kind, POSTGRES) ? this.#postgres(kind) : this.#redis(kind);
   }
 
   async #kill(names: readonly string[]): Promise<() => Promise<unknown>> {
-    const { cluster } = this.#it;
+    const { cluster, postgres } = this.#it;
     const killed = new Map<string, number>();
-    for (const name of names) killed.set(name, await cluster.kill(name));
+    for (const name of names.filter((each) => each !== 'postgres')) killed.set(name, await cluster.kill(name));
+    if (names.includes('postgres')) {
+      await postgres.primary.kill();
+      await postgres.primary.start();
+    }
     return () => Promise.all([...killed].map(([name, pid]) => cluster.back(name, pid, WHOLE_MS_MAX)));
   }
 
   async #pause(name: string): Promise<() => Promise<unknown>> {
-    const { cluster } = this.#it;
-    await cluster.killTree(name, 'SIGSTOP');
+    const { cluster, postgres } = this.#it;
+    const pid = name === 'postgres' ? postgres.primary.pid : (await cluster.state()).pids[name]!;
+    signalTree(pid, 'SIGSTOP');
     await delay(this.#someSeconds());
-    await cluster.killTree(name, 'SIGCONT');
+    signalTree(pid, 'SIGCONT');
     return nothing;
   }
 
@@ -137,19 +149,39 @@ export class Disturber {
     return nothing;
   }
 
+  async #postgres(kind: OfPostgres): Promise<() => Promise<unknown>> {
+    const { postgres } = this.#it;
+    if (kind === 'PostgreSQL fails over') {
+      await postgres.primary.kill();
+      await postgres.promote();
+    } else {
+      await postgres.loseReplica();
+      await delay(this.#someSeconds());
+      await postgres.regainReplica();
+    }
+    return nothing;
+  }
+
   async #redis(kind: OfRedis): Promise<() => Promise<unknown>> {
     const { redis, random } = this.#it;
-    const node = random.of(redis);
-    if (kind === 'Redis flushed') await Promise.all(redis.map((each) => each.ask('FLUSHALL')));
+    if (kind === 'Redis flushed') for (const node of await mastersOf(redis)) await node.ask('FLUSHALL');
     else if (kind === 'Redis node paused') {
+      const node = random.of(redis);
       node.pause();
       await delay(this.#someSeconds());
       node.resume();
-    } else {
-      const killed = kind === 'Redis node' ? [node] : redis;
-      for (const each of killed) await each.kill();
+    } else if (kind === 'all of Redis') {
+      for (const node of redis) await node.kill();
       await delay(this.#someSeconds());
-      for (const each of killed) await each.start();
+      for (const node of redis) await node.start();
+    } else {
+      const masters = await mastersOf(redis);
+      const master = random.of(masters);
+      await master.kill();
+      const others = redis.filter((node) => node !== master);
+      const isReplaced = async () => (await mastersOf(others)).length === masters.length;
+      await until(isReplaced, 'a replica to take over from a master of Redis', WHOLE_MS_MAX);
+      return () => master.start();
     }
     return nothing;
   }
@@ -170,8 +202,8 @@ function isOneOf<K extends string>(kind: string, kinds: Readonly<Record<K, unkno
   return Object.hasOwn(kinds, kind);
 }
 
-function isOfRedis(kind: DisturbanceKind): kind is OfRedis {
-  return (REDIS as readonly string[]).includes(kind);
+function isOf<K extends DisturbanceKind>(kind: DisturbanceKind, kinds: readonly K[]): kind is K {
+  return (kinds as readonly DisturbanceKind[]).includes(kind);
 }
 
 /** Moves buckets to and fro, as an operator does; some of the movers are killed, and their moves taken up. */

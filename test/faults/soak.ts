@@ -7,6 +7,7 @@ import { until } from '../support/cluster.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { type Fault, HistoryChecker } from '../support/history-checker.js';
 import type { Teardown } from '../support/postgres.js';
+import { PostgresPair } from '../support/postgres-pair.js';
 import { freePortOffset, type RunningCluster, startProcesses, temporaryData } from '../support/processes.js';
 import { testRedisCluster, whyNoRedis } from '../support/redis.js';
 import { runTool } from '../support/tool.js';
@@ -24,6 +25,8 @@ export interface SoakOptions {
   readonly messages: number;
   /** And so long that there were so many; default: that every kind has had its turn. */
   readonly disturbances?: number;
+  /** And for so long, in ms; default: any time will do. */
+  readonly msMin?: number;
   /** No new disturbance and no new message after so long, however many there were, in ms. */
   readonly msMax: number;
   readonly seed: number;
@@ -46,6 +49,8 @@ export interface SoakReport {
 }
 
 const { SESSION_TYPE_SINGLE, SESSION_TYPE_GROUP } = IM.BaseDefine.SessionType;
+/** On the machine's disk, as an operator would have it; the launcher's own have these, too. */
+const POSTGRES = { fsync: 'on', shared_buffers: '256MB', max_connections: 300 };
 const CHATTERS = 24;
 const SHARDS = ['shard-1', 'shard-2', 'shard-3'];
 const HEAR_MS = 10_000;
@@ -53,7 +58,9 @@ const HEAR_MS = 10_000;
 export async function soak(t: Teardown, options: SoakOptions): Promise<SoakReport> {
   const random = new Random(options.seed);
   const data = await temporaryData(t);
-  const redis = (await whyNoRedis()) === undefined ? await testRedisCluster(t) : { nodes: [], url: '' };
+  const redis =
+    (await whyNoRedis()) === undefined ? await testRedisCluster(t, { replicas: 1 }) : { nodes: [], url: '' };
+  const postgres = await PostgresPair.start(t, POSTGRES);
   const counts = {
     'msg-servers': SERVERS,
     'db-proxies': SERVERS,
@@ -65,7 +72,11 @@ export async function soak(t: Teardown, options: SoakOptions): Promise<SoakRepor
   const portOffset = await freePortOffset();
   const dbProxies = await proxiesOf(t, PORTS.dbProxy + portOffset);
   const routes = await proxiesOf(t, PORTS.route + portOffset);
-  const env = { TT_MSG_DB_PROXIES: addressesOf(dbProxies), TT_MSG_ROUTE_SERVERS: addressesOf(routes) };
+  const env = {
+    DATABASE_URL: postgres.url,
+    TT_MSG_DB_PROXIES: addressesOf(dbProxies),
+    TT_MSG_ROUTE_SERVERS: addressesOf(routes),
+  };
   const cluster = await startProcesses(t, { data, args: [...args, '--redis', redis.url], env, portOffset });
   if (options.log !== undefined) t.teardown(() => writeFile(options.log!, cluster.stderr.join('\n')));
   const company = companyOf(cluster, random);
@@ -79,13 +90,22 @@ export async function soak(t: Teardown, options: SoakOptions): Promise<SoakRepor
 
   const flows = (sinceMs: number) => chatters.every((each) => each.ackedSentMs > sinceMs && each.toldSentMs > sinceMs);
   await until(() => flows(startedMs), 'the chat to begin', 30_000);
-  const disturber = new Disturber({ cluster, random, flows, proxies: [...dbProxies, ...routes], redis: redis.nodes });
+  const disturber = new Disturber({
+    cluster,
+    postgres,
+    random,
+    flows,
+    proxies: [...dbProxies, ...routes],
+    redis: redis.nodes,
+  });
   const mover = new Mover(data, random, bucketsOf(chatters), SHARDS);
   mover.start();
   const { disturbances } = options;
   const wasDisturbed = () => (disturbances === undefined ? disturber.isThrough : disturber.done.length >= disturbances);
-  const isDone = () =>
-    (tally.sent >= options.messages && wasDisturbed()) || performance.now() - startedMs > options.msMax;
+  const isDone = () => {
+    const ms = performance.now() - startedMs;
+    return (tally.sent >= options.messages && wasDisturbed() && ms >= (options.msMin ?? 0)) || ms > options.msMax;
+  };
   const teller = setInterval(() => options.hear(`${tally.sent} sent, ${tally.acked} acked`), HEAR_MS);
   try {
     while (!isDone()) {

@@ -17,6 +17,8 @@ export type Way = (typeof WAYS)[number];
  */
 export class FaultProxy {
   readonly port: number;
+  /** Where new connections go. */
+  target: Target;
   /** How much later everything arrives, in ms, each way. */
   latencyMs = 0;
   /** What goes through in a second, each way; 0: anything. */
@@ -24,7 +26,8 @@ export class FaultProxy {
   readonly #pairs: Set<Pair>;
   readonly #held = new Set<Way>();
 
-  private constructor(port: number, pairs: Set<Pair>) {
+  private constructor(target: Target, port: number, pairs: Set<Pair>) {
+    this.target = target;
     this.port = port;
     this.#pairs = pairs;
   }
@@ -33,7 +36,7 @@ export class FaultProxy {
   static async start(t: Teardown, target: Target): Promise<FaultProxy> {
     const pairs = new Set<Pair>();
     const server = createServer({ noDelay: true, allowHalfOpen: true }, (near) => {
-      const far = connect({ ...target, noDelay: true, allowHalfOpen: true });
+      const far = connect({ ...proxy.target, noDelay: true, allowHalfOpen: true });
       const pair: Pair = { near, far, isDead: false };
       pairs.add(pair);
       for (const [from, to, way] of [
@@ -53,7 +56,7 @@ export class FaultProxy {
       for (const { near, far } of pairs) for (const socket of [near, far]) socket.destroy();
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const proxy = new FaultProxy((server.address() as { port: number }).port, pairs);
+    const proxy = new FaultProxy(target, (server.address() as { port: number }).port, pairs);
     return proxy;
   }
 

@@ -96,7 +96,9 @@ export class PostgresPair {
       // Files change and go while they are copied, which tar says by 1 and PostgreSQL mends from its log.
       const script = `{ tar -C '${from}' ${without} -cf - . || [ $? = 1 ]; } | tar -C '${to}' -xpf -`;
       await promisify(execFile)('bash', ['-o', 'pipefail', '-c', script]);
-      const { rows } = await client.query<{ labelfile: string }>('select * from pg_backup_stop(wait_for_archive => false)');
+      const { rows } = await client.query<{ labelfile: string }>(
+        'select * from pg_backup_stop(wait_for_archive => false)',
+      );
       await writeFile(join(dir, 'data', 'backup_label'), rows[0]!.labelfile);
       await makeStandby(join(dir, 'data'));
       await giveLike(join(dir, 'data'), 'backup_label');

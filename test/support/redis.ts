@@ -8,7 +8,7 @@
 import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
-import { access, constants, mkdtemp, rm } from 'node:fs/promises';
+import { access, constants, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -22,6 +22,8 @@ export interface TestRedisOptions {
   readonly args?: readonly string[];
   /** A node of a Redis Cluster, which goes on with the slots it has when other nodes are gone. */
   readonly cluster?: boolean;
+  /** A Sentinel that watches this server, under the name `main`. */
+  readonly watches?: TestRedis;
 }
 
 /** A server of one test. Its port never changes, its pid and data do with every start. */
@@ -48,7 +50,7 @@ export class TestRedis {
   /** Resolves when it answers. @throws PortTaken, or an Error with what it said when it ends instead. */
   async start(): Promise<void> {
     const where = ['--port', `${this.port}`, '--bind', '127.0.0.1', '--dir', this.dir];
-    const [file, ...rest] = [...dyingWithUs, this.#file, ...where, '--save', '', '--appendonly', 'no', ...this.#args];
+    const [file, ...rest] = [...dyingWithUs, this.#file, ...this.#args, ...where];
     const server = spawn(file!, rest, { stdio: ['ignore', 'pipe', 'ignore'] });
     this.#process = server;
     running.add(server);
@@ -56,7 +58,10 @@ export class TestRedis {
     server.stdout.on('data', (text: Buffer) => {
       said += text;
     });
-    await until(() => /Ready to accept connections/.test(said) || server.exitCode !== null, 'redis-server to be ready');
+    await until(
+      () => /Ready to accept connections|Sentinel ID is/.test(said) || server.exitCode !== null,
+      'redis-server to be ready',
+    );
     if (server.exitCode === null) return;
     throw /Address already in use/i.test(said) ? new PortTaken() : new Error(`redis-server ended:\n${said}`);
   }
@@ -107,7 +112,8 @@ export async function testRedis(t: Teardown, options: TestRedisOptions = {}): Pr
   folders.add(dir);
   for (let left = PORT_TRIES; ; left--) {
     const asNode = options.cluster ? [...CLUSTER_NODE, '--cluster-port', `${await freePort()}`] : [];
-    const args = [...asNode, ...(options.args ?? [])];
+    const kind = options.watches === undefined ? [...IN_MEMORY, ...asNode] : await asSentinel(dir, options.watches);
+    const args = [...kind, ...(options.args ?? [])];
     const redis = new TestRedis(await redisServer(), dir, await freePort(), { ...options, args });
     try {
       await redis.start();
@@ -119,18 +125,40 @@ export async function testRedis(t: Teardown, options: TestRedisOptions = {}): Pr
   }
 }
 
+/** It keeps what it finds out in its file. */
+async function asSentinel(dir: string, { port }: TestRedis): Promise<string[]> {
+  const path = join(dir, 'sentinel.conf');
+  const lines = [`monitor main 127.0.0.1 ${port} 1`, 'down-after-milliseconds main 500', 'failover-timeout main 1000'];
+  await writeFile(path, lines.map((line) => `sentinel ${line}\n`).join(''));
+  return [path, '--sentinel'];
+}
+
 async function remove(redis: TestRedis): Promise<void> {
   await redis.kill();
   await rm(redis.dir, { recursive: true, force: true, maxRetries: 5 });
   folders.delete(redis.dir);
 }
 
-/** A Redis Cluster of masters without replicas, every slot with one of them. */
-export async function testRedisCluster(t: Teardown, masters = 3): Promise<{ nodes: TestRedis[]; url: string }> {
+export interface TestRedisCluster {
+  readonly nodes: readonly TestRedis[];
+  readonly url: string;
+}
+
+/** Of the nodes of a Redis Cluster, or of a master and its replicas. */
+export async function mastersOf(nodes: readonly TestRedis[]): Promise<TestRedis[]> {
+  const roles = await Promise.all(nodes.map((node) => node.ask('ROLE') as Promise<string[]>));
+  return nodes.filter((_, i) => roles[i]![0] === 'master');
+}
+
+/** A Redis Cluster, every slot with one of the masters, which have a replica each or none. */
+export async function testRedisCluster(
+  t: Teardown,
+  { masters = 3, replicas = 0 }: { masters?: number; replicas?: 0 | 1 } = {},
+): Promise<TestRedisCluster> {
   const nodes: TestRedis[] = [];
-  while (nodes.length < masters) nodes.push(await testRedis(t, { cluster: true }));
+  while (nodes.length < masters * (1 + replicas)) nodes.push(await testRedis(t, { cluster: true }));
   const slotsEach = Math.ceil(SLOTS / masters);
-  for (const [i, node] of nodes.entries()) {
+  for (const [i, node] of nodes.slice(0, masters).entries()) {
     const last = Math.min((i + 1) * slotsEach, SLOTS) - 1;
     await node.ask('CLUSTER', 'ADDSLOTSRANGE', i * slotsEach, last);
     await node.ask('CLUSTER', 'SET-CONFIG-EPOCH', i + 1);
@@ -144,11 +172,17 @@ export async function testRedisCluster(t: Teardown, masters = 3): Promise<{ node
     return states.every((state) => /cluster_state:ok/.test(state) && state.includes(`cluster_slots_ok:${SLOTS}`));
   };
   await until(formed, 'the Redis Cluster to be formed');
+  for (const [i, replica] of nodes.slice(masters).entries()) {
+    const id = await nodes[i]!.ask('CLUSTER', 'MYID');
+    await until(() => replica.ask('CLUSTER', 'REPLICATE', `${id}`).then(isTrue, isFalse), 'a node to follow a master');
+    await until(async () => `${await replica.ask('INFO', 'replication')}`.includes('master_link_status:up'), 'it to');
+  }
   return { nodes, url: `redis-cluster://${nodes.map((node) => `127.0.0.1:${node.port}`).join(',')}` };
 }
 
 const SLOTS = 16_384;
 const PORT_TRIES = 20;
+const IN_MEMORY = ['--save', '', '--appendonly', 'no'];
 const CLUSTER_NODE = [
   '--cluster-enabled',
   'yes',

@@ -133,12 +133,12 @@ export class Chat {
     this.#desk.connected = undefined;
     this.#desk.complain(`the connection is lost (${reason}), connecting again …`);
     this.#showPrompt();
-    this.#online = this.#reconnect();
+    this.#online = this.#reconnect(client.returnMs);
   }
 
-  async #reconnect(): Promise<void> {
+  async #reconnect(returnMs: number): Promise<void> {
     for (let failures = 0; !this.#ending; failures++) {
-      await delay(pauseMs(failures, Math.random()));
+      await delay(pauseMs(failures, Math.random(), returnMs));
       try {
         return await this.#back(await connectTo(this.#desk.account));
       } catch (error) {

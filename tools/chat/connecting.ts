@@ -29,7 +29,9 @@ const PAUSE_MS_MAX = 30_000;
 export async function connectTo({ loginUrl, ...account }: Account): Promise<Connected> {
   const { host, port } = await findMsgServer(loginUrl, undefined, account.ca);
   // Nobody takes pushes from a list here: events are enough.
-  const client = await Client.login({ host, port, ...account, clientVersion: 'terminal', pushesMax: 0 });
+  // Who names a capability is told when to come back should the server die.
+  const terminal = { clientVersion: 'terminal', capabilities: ['ack2'], pushesMax: 0 };
+  const client = await Client.login({ host, port, ...account, ...terminal });
   return { client, address: `${host}:${port}`, sinceMs: Date.now() };
 }
 
@@ -37,9 +39,11 @@ export async function connectTo({ loginUrl, ...account }: Account): Promise<Conn
  * The pause before the next try, in ms: growing, and spread over a factor of three, so that all who lost the same
  * server do not come back in the same moment.
  * @param random from 0 up to 1
+ * @param returnMs within which the lost server wanted its clients to be back: the first try is spread over that
  */
-export function pauseMs(failures: number, random: number): number {
-  return Math.min(PAUSE_MS_FIRST * 2 ** failures, PAUSE_MS_MAX) * (0.5 + random);
+export function pauseMs(failures: number, random: number, returnMs = 0): number {
+  const pause = Math.min(PAUSE_MS_FIRST * 2 ** failures, PAUSE_MS_MAX) * (0.5 + random);
+  return failures === 0 ? Math.max(pause, returnMs * random) : pause;
 }
 
 const PASSWORD_WRONG = 6;

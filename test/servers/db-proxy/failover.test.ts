@@ -59,7 +59,14 @@ t.test('the replica takes over from a primary that is killed, and another one fr
     await pair.promote();
     t.comment(`stored again ${await storing.flows('by the new primary')} ms after the promotion`);
     const { users } = storers[0].storage;
-    await until(() => users.count().then(() => true, () => false), 'meta to be read');
+    await until(
+      () =>
+        users.count().then(
+          () => true,
+          () => false,
+        ),
+      'meta to be read',
+    );
     const budget = storers.length * (READS + SHARDS * (READS + LANES));
     t.ok((await connectionsTo(pair.primary.url)) <= budget, 'with no more connections than there may be');
     await pair.copyAnew();

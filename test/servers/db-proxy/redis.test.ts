@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { pino } from 'pino';
 import t, { type Test } from 'tap';
-import { type CallResult, parseRedisUrl, slotOf } from '../../../common/redis.js';
+import { type CallResult, parseRedisUrl, Soft, slotOf } from '../../../common/redis.js';
 import { printable, readSettings, SettingsError } from '../../../common/settings.js';
 import { type DbProxySettings, dbProxySettings } from '../../../servers/db-proxy/settings.js';
 import { sourceOf } from '../../../servers/db-proxy/storage/address-failures.js';
@@ -13,6 +13,7 @@ import { type DecidedBy, hashPassword } from '../../../servers/db-proxy/storage/
 import { RedisKeys } from '../../../servers/db-proxy/storage/redis-keys.js';
 import { openStorage } from '../../../servers/db-proxy/storage/storage.js';
 import { addPeople, freshDatabase, md5Hex, PASSWORD, TestCluster, until } from '../../support/cluster.js';
+import { FaultProxy } from '../../support/fault-proxy.js';
 import { testPostgres } from '../../support/postgres.js';
 import { type TestRedis, testRedis, testRedisCluster, whyNoRedis } from '../../support/redis.js';
 
@@ -241,10 +242,22 @@ t.test('addresses of Redis', async (t) => {
   ];
   t.same(parseRedisUrl('redis-cluster://:pw@a:1,b'), { ...one, cluster: true, hosts, password: 'pw' });
   t.same(parseRedisUrl('rediss-cluster://a:1,b'), { ...one, cluster: true, tls: true, hosts });
+  const sentinels = [
+    { host: 'a', port: 1 },
+    { host: 'b', port: 26_379 },
+  ];
+  t.same(parseRedisUrl('redis-sentinel://:pw@a:1,b/main'), {
+    ...one,
+    sentinel: 'main',
+    hosts: sentinels,
+    password: 'pw',
+  });
+  t.same(parseRedisUrl('redis-sentinel://a:1,b/my.main/2'), { ...one, sentinel: 'my.main', hosts: sentinels, db: 2 });
 
   const read = (url: string) => readSettings('db-proxy', dbProxySettings, { env: { TT_DB_PROXY_REDIS: url } });
   t.equal(printable(dbProxySettings, read('redis://:hunter2@r')).redis, '[secret]');
   const wrong = ['r:6379', 'http://hunter2', 'redis://', 'redis://:hunter2@a,b', 'redis-cluster://:hunter2@a/1'];
+  wrong.push('redis-sentinel://:hunter2@a', 'redis-sentinel://:hunter2@a/1', 'redis://:hunter2@a/main');
   wrong.push('redis://:hunter2@r:99999', 'redis://:hunter2%@r', 'hunter2', 'redis://:hunter2@a b');
   for (const url of wrong) {
     let message = 'taken';
@@ -259,6 +272,56 @@ t.test('addresses of Redis', async (t) => {
 });
 
 // ------------------------------------------------------------------------------------------------------ with Redis
+
+t.test('Sentinel makes a replica the master, on its own and when asked', needsRedis, async (t) => {
+  const master = await testRedis(t);
+  const replica = await testRedis(t, { args: ['--replicaof', HERE, `${master.port}`] });
+  const follows = async (node: TestRedis) =>
+    `${await node.ask('INFO', 'replication')}`.includes('master_link_status:up');
+  await until(() => follows(replica), 'the replica to follow');
+  const sentinel = await testRedis(t, { watches: master });
+  const isReplicaKnown = async () =>
+    `${await sentinel.ask('SENTINEL', 'replicas', 'main')}`.includes(`${replica.port}`);
+  await until(isReplicaKnown, 'the Sentinel to know the replica');
+  const lines: { msg: string }[] = [];
+  const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  const soft = new Soft({ url: `redis-sentinel://${HERE}:${sentinel.port}/main`, timeoutMs: PATIENCE_MS, log });
+  t.teardown(() => soft.close());
+  const isTaken = async (key: string) => (await soft.set(key, 'here', 60_000)) === true;
+  await until(() => isTaken('tt:first'), 'Redis to be in use');
+  await until(async () => (await replica.ask('GET', 'tt:first')) === 'here', 'the replica to have it');
+  await sentinel.ask('SENTINEL', 'FAILOVER', 'main');
+  await until(
+    async () => (await isTaken('tt:second')) && (await replica.ask('GET', 'tt:second')) === 'here',
+    'the new master',
+    30_000,
+  );
+  t.equal(await soft.get('tt:first'), 'here', 'which knows what the old one knew');
+  await until(() => follows(master), 'the old one to follow', 30_000);
+  await replica.kill();
+  await until(
+    async () => (await isTaken('tt:third')) && (await master.ask('GET', 'tt:third')) === 'here',
+    'the first master',
+    30_000,
+  );
+  t.equal(lines.at(-1)!.msg, 'redis in use');
+});
+
+t.test('a master that was made a replica behind one address is left', needsRedis, async (t) => {
+  const [one, other] = [await testRedis(t), await testRedis(t)];
+  const door = await FaultProxy.start(t, { host: HERE, port: one.port });
+  const soft = new Soft({
+    url: `redis://${HERE}:${door.port}`,
+    timeoutMs: PATIENCE_MS,
+    log: pino({ level: 'silent' }),
+  });
+  t.teardown(() => soft.close());
+  await until(async () => (await soft.set('tt:first', 'here', 60_000)) === true, 'Redis to be in use');
+  await one.ask('REPLICAOF', HERE, other.port);
+  door.target = { host: HERE, port: other.port };
+  await until(async () => (await soft.set('tt:second', 'here', 60_000)) === true, 'the other one to be in use', 30_000);
+  t.equal(await other.ask('GET', 'tt:second'), 'here');
+});
 
 t.test('failures are counted for all db-proxies together', needsRedis, async (t) => {
   const redis = await testRedis(t);
