@@ -18,7 +18,7 @@ import { COUNT_MAX, PORTS } from '../../tools/cluster/plan.js';
 import { until } from './cluster.js';
 import type { Teardown } from './postgres.js';
 
-const READY_MS_MAX = 60_000;
+const READY_MS_MAX = 180_000;
 const PORT_TRIES = 10;
 /** Above it are the ports that the system gives to outgoing connections. */
 const PORT_MAX = 32_767;
