@@ -8,6 +8,7 @@ import { type ChatMessage, Client, findMsgServer } from '../../common/client/cli
 import { bucketOf, singleConversation } from '../../common/conversation.js';
 import { IM } from '../../common/pdu/pb.js';
 import { DEMO_PASSWORD, demoName } from '../../tools/cluster/demo.js';
+import { Crowd } from '../faults/crowd.js';
 import { until } from '../support/cluster.js';
 import { HistoryChecker, type Kept } from '../support/history-checker.js';
 import { isAlive, startProcesses, temporaryData } from '../support/processes.js';
@@ -17,6 +18,8 @@ const { USER_STATUS_ONLINE: ONLINE } = IM.BaseDefine.UserStatType;
 const TALKERS = 8;
 /** People who take no part in the talk. */
 const OTHERS = 9;
+/** More people, who come and go all at once. */
+const CROWD = 60;
 /** Messages that one talker has under way: to his partner, and to the group. */
 const IN_FLIGHT = [0, 0, 0, 1] as const;
 /** Between an ack and the next message, so that the machine is kept busy by the faults and not by the talk. */
@@ -146,7 +149,7 @@ function conversationOf(type: IM.BaseDefine.SessionType, sessionId: number, user
 }
 
 const data = await temporaryData(t);
-const args = ['--msg-servers', '2', '--db-proxies', '2', '--demo-users', `${TALKERS + OTHERS}`];
+const args = ['--msg-servers', '2', '--db-proxies', '2', '--demo-users', `${TALKERS + OTHERS + CROWD}`];
 const cluster = await startProcesses(t, { data, args });
 const addresses = cluster.info.msg.map((text): Address => {
   const { hostname: host, port } = new URL(`tcp://${text}`);
@@ -305,6 +308,25 @@ t.test('a msg server that is frozen is named to nobody, and goes on as if nothin
   const ids = others.map((client) => client.userId);
   const online = async () => (await watcher!.usersStatus(ids)).every(({ status }) => status === ONLINE);
   await until(online, 'everybody to be online for everybody', 30_000);
+});
+
+t.test('a msg server dies under a crowd, which comes back', async (t) => {
+  const crowdChecker = new HistoryChecker();
+  const names = Array.from({ length: CROWD }, (_, i) => demoName(TALKERS + OTHERS + i + 1));
+  const crowd = new Crowd(names, cluster.info.loginHttp, crowdChecker, 500);
+  t.teardown(() => crowd.leave());
+  await crowd.come();
+  await crowd.flows('at first');
+  const lost = crowd.byPort().get(addresses[1]!.port) ?? [];
+  t.ok(lost.length > 0 && lost.length < CROWD, `${lost.length} of ${CROWD} are on the one that dies`);
+  const others = names.filter((name) => !lost.includes(name));
+  const pid = await cluster.kill('msg-2');
+  const othersMs = await crowd.flows('of those on the other server', others);
+  t.comment(`acks of the others after ${othersMs} ms, of all ${await crowd.flows('of all')} ms later`);
+  await cluster.back('msg-2', pid);
+  await crowd.fallSilent();
+  t.same(crowdChecker.faults().slice(0, 20), [], 'no promise is broken');
+  t.ok(crowdChecker.acked > CROWD, 'there was something to judge');
 });
 
 t.test('a msg server is killed, and the route server', async (t) => {

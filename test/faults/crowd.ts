@@ -138,9 +138,10 @@ class Visitor {
     this.#port = port;
     this.userId = client.userId;
     const receiver = `${this.name}#${++this.#visits}`;
-    client.on('message', ({ text = '', msgId }: ChatMessage) =>
-      this.#world.checker.deliver(this.#conversation, receiver, text, msgId),
-    );
+    client.on('message', ({ sessionType, sessionId, text = '', msgId }: ChatMessage) => {
+      if (sessionType !== SINGLE || sessionId !== this.#partner) return; // not of the crowd
+      this.#world.checker.deliver(this.#conversation, receiver, text, msgId);
+    });
     void client.closed.then(async () => {
       if (this.#gone) return;
       await delay(client.returnMs * Math.random()); // as the server wanted it
