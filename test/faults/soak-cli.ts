@@ -24,6 +24,9 @@ try {
   if (options.page !== undefined) await writeFile(options.page, pageOf(report, options));
   for (const line of linesOf(report)) process.stdout.write(`${line}\n`);
   process.exitCode = report.faults.length === 0 && report.fsck === '' ? 0 : 1;
+} catch (error) {
+  say((error as Error).stack ?? `${error}`); // at once: clearing away what does not work may take long
+  process.exitCode = 1;
 } finally {
   for (const work of teardowns) await work();
 }

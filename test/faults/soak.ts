@@ -89,7 +89,7 @@ export async function soak(t: Teardown, options: SoakOptions): Promise<SoakRepor
   for (const [i, chatter] of chatters.entries()) chatter.talk(places[i]!);
 
   const flows = (sinceMs: number) => chatters.every((each) => each.ackedSentMs > sinceMs && each.toldSentMs > sinceMs);
-  await until(() => flows(startedMs), 'the chat to begin', 30_000);
+  await until(() => flows(startedMs), 'the chat to begin', 120_000);
   const disturber = new Disturber({
     cluster,
     postgres,
@@ -124,7 +124,7 @@ export async function soak(t: Teardown, options: SoakOptions): Promise<SoakRepor
 
   await untilNothingIsUnderWay(cluster);
   await readHistories(chatters, checker);
-  await until(() => checker.undelivered().length === 0, 'all deliveries', 30_000).catch(() => undefined); // judged below
+  await until(() => checker.undelivered().length === 0, 'all deliveries', 120_000).catch(() => undefined); // judged below
   await Promise.all(chatters.map((chatter) => chatter.readOn()));
   const { code, stdout, stderr } = await runTool('fsck', ['--data', data, '--open', '5%']);
   return {
@@ -193,7 +193,7 @@ async function untilNothingIsUnderWay({ info }: RunningCluster): Promise<void> {
       (text) => /^teamtalk_append_waiting\S* 0$/m.test(text) && /^teamtalk_asks_running\S* 0$/m.test(text),
     );
   };
-  await until(isIdle, 'the db-proxies to be idle', 30_000);
+  await until(isIdle, 'the db-proxies to be idle', 120_000);
 }
 
 async function readHistories(chatters: readonly Chatter[], checker: HistoryChecker): Promise<void> {
