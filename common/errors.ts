@@ -47,6 +47,8 @@ const catalogue = {
   NO_LINK: { retry: true },
   /** PostgreSQL or the storage of files did not answer within the deadline. */
   STORE_UNAVAILABLE: { retry: true },
+  /** The company's directory (OpenID Connect, LDAP) did not answer within the deadline. */
+  DIRECTORY_UNAVAILABLE: { retry: true },
   /** A fault of ours; the log of the answering server has it. */
   INTERNAL: { retry: false },
 } as const satisfies Record<string, { retry: boolean }>;

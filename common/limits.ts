@@ -30,6 +30,10 @@ export const CLIENT_VERSION_LENGTH_MAX = 64;
 export const DEVICE_ID_LENGTH_MAX = 64;
 export const DEVICE_NAME_LENGTH_MAX = 64;
 export const DEVICES_MAX = 50;
+/** Of the company's directory, as it is typed; and what a user makes for clients that can send nothing else. */
+export const DIRECTORY_PASSWORD_LENGTH_MAX = 256;
+export const APP_PASSWORDS_MAX = 20;
+export const APP_PASSWORD_NAME_LENGTH_MAX = 64;
 
 /** Texts that are kept: longest accepted, in bytes. */
 export const DEVICE_TOKEN_SIZE_MAX = 2048;

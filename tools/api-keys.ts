@@ -64,7 +64,7 @@ async function act(options: TargetOptions, work: (keys: ApiKeys, users: Users) =
     const { databaseUrl } = await targetOf(options);
     const meta = openPool(databaseUrl, 'teamtalk api-keys', 1);
     try {
-      await work(new ApiKeys(meta), new Users(meta));
+      await work(new ApiKeys(meta), new Users(meta, 0));
     } finally {
       await meta.end();
     }

@@ -29,7 +29,7 @@ function commandLine({ command, id, needs, outcomes }: CommandRow): string {
 
 function consoleLine([route, needs]: (typeof consoleRows)[number]): string {
   const open = needs === 'public' || needs === 'session';
-  const roles = ROLES.map((role) => (open || may(role, needs) ? 'yes' : '—'));
+  const roles = ROLES.map((role) => (open || (needs !== 'person' && may(role, needs)) ? 'yes' : '—'));
   return `| ${route} | ${needs} | ${roles.join(' | ')} |`;
 }
 
@@ -69,7 +69,8 @@ ${httpRows.map((row) => `| ${row.join(' | ')} |`).join('\n')}
 
 ## Routes of the console
 
-A session of a role that has the permission; whatever changes something also wants the token of the page.
+A session of a role that has the permission; whatever changes something also wants the token of the page. \`person\`: a session of
+somebody who signed in on his own page, which shows and changes what is his; a session of the console is none.
 
 | route | permission | ${ROLES.join(' | ')} |
 |---|---|${ROLES.map(() => '---|').join('')}

@@ -70,6 +70,10 @@ export interface Credentials {
   readonly password: string;
   /** With the capability token1: what this device was given before, in place of the password. */
   readonly token?: Uint8Array;
+  /** With token1, in place of the password: a code from the sign-in page, and what its challenge was made of. */
+  readonly signIn?: { readonly code: string; readonly verifier: Uint8Array };
+  /** With token1, in place of the password: what the company's directory knows, as typed. By TLS or on this machine only. */
+  readonly directoryPassword?: string;
   /** With the capability token1: stable for this installation; it gets a token to log in with from then on. */
   readonly deviceId?: string;
   /** How the user knows it in the list of his devices. */
@@ -205,10 +209,14 @@ export class Client extends EventEmitter<ClientEvents> {
 
   /** Logs in on a fresh connection, which is closed when that fails. @throws as `login` */
   async enter(credentials: Credentials): Promise<void> {
+    const instead = credentials.token ?? credentials.signIn ?? credentials.directoryPassword;
     const request = {
       userName: credentials.user,
-      password: credentials.token ? '' : createHash('md5').update(credentials.password).digest('hex'),
+      password: instead !== undefined ? '' : createHash('md5').update(credentials.password).digest('hex'),
       token: credentials.token,
+      signInCode: credentials.signIn?.code,
+      codeVerifier: credentials.signIn?.verifier,
+      clearPassword: credentials.directoryPassword,
       deviceId: credentials.deviceId,
       deviceName: credentials.deviceName,
       onlineStatus: credentials.onlineStatus ?? UserStatType.USER_STATUS_ONLINE,
@@ -479,6 +487,8 @@ export class Client extends EventEmitter<ClientEvents> {
       return await this.ask(login.enter, request, { timeoutMs: this.#options.timeoutMs ?? 8_000 });
     } catch (error) {
       this.close();
+      if (error instanceof ImError && error.code === 'NOT_ALLOWED')
+        throw new LoginRefused(ResultType.REFUSE_REASON_DB_VALIDATE_FAILED, error.detail);
       throw new ConnectError(`no login: ${(error as Error).message}`, { cause: error });
     }
   }

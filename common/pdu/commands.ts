@@ -36,6 +36,7 @@ const {
   Api,
   Console,
   Push,
+  Person,
 } = IM;
 
 export const login = {
@@ -516,6 +517,13 @@ export const consoleAccount = {
     'IMAdminChangeRsp',
     Console.IMAdminChangeRsp,
   ),
+};
+
+/** How people of the company's directory get in, for the console. */
+export const person = {
+  enter: ask(0x08e4, 'IMPersonEnterReq', Person.IMPersonEnterReq, 0x08e5, 'IMPersonEnterRsp', Person.IMPersonEnterRsp),
+  page: ask(0x08e6, 'IMPersonPageReq', Person.IMPersonPageReq, 0x08e7, 'IMPersonPageRsp', Person.IMPersonPageRsp),
+  ways: ask(0x08e8, 'IMSignInWaysReq', Person.IMSignInWaysReq, 0x08e9, 'IMSignInWaysRsp', Person.IMSignInWaysRsp),
 };
 
 export const consoleView = {

@@ -28,6 +28,12 @@ export type ProblemCode =
   /** The password has to be changed first. */
   | 'CHANGE_PASSWORD'
   | 'LAST_OWNER'
+  /** The provider did not vouch for anybody, or not so that it can be believed. */
+  | 'NOT_SIGNED_IN'
+  /** Somebody of the company's directory, and here disabled, nobody, or without a name that can be used. */
+  | 'DISABLED'
+  | 'UNKNOWN_HERE'
+  | 'NO_NAME'
   | 'TOO_LARGE'
   | 'NOT_FOUND';
 
@@ -112,6 +118,8 @@ export interface Person {
   readonly signInfo: string;
   readonly version: number;
   readonly createdS: number;
+  /** The company's directory that he comes from: `ldap`, or the issuer of OpenID Connect. */
+  readonly source?: string;
 }
 
 export interface PeoplePage {
@@ -516,4 +524,36 @@ export interface AnnouncementState {
   readonly running: boolean;
   /** Who ended it before it was through. */
   readonly stoppedBy?: string | undefined;
+}
+
+// ---- the page of people
+
+/** With which accounts of the company one can sign in. */
+export interface SignInWays {
+  readonly oidc: boolean;
+  readonly ldap: boolean;
+}
+
+export interface MyPage {
+  readonly name: string;
+  readonly nick: string;
+  readonly source: string;
+  readonly csrf: string;
+  readonly devices: readonly UserDevice[];
+  readonly appPasswords: readonly AppPassword[];
+  /** The one just made; it is shown this once. */
+  readonly appPassword?: string;
+}
+
+export interface AppPassword {
+  readonly id: number;
+  readonly name: string;
+  readonly createdMs: number;
+  readonly usedMs?: number | undefined;
+}
+
+/** For a client that waits; with an address when it takes it by itself. */
+export interface CodeMade {
+  readonly code: string;
+  readonly location?: string;
 }

@@ -5,6 +5,8 @@ import type { LinkGroup } from '../../common/net/link-group.js';
 import type { IM } from '../../common/pdu/pb.js';
 import type { Role } from '../../common/roles.js';
 import type { HopFinder } from './hops.js';
+import type { Journeys } from './journeys.js';
+import type { Oidc } from './oidc.js';
 import type { Watch } from './watch.js';
 
 /** What a handler may reach. */
@@ -20,6 +22,19 @@ export interface AdminContext {
   readonly rates: Rates<'admin'>;
   readonly sessionIdleMs: number;
   readonly sessionMs: number;
+  readonly journeys: Journeys;
+  /** The company's OpenID Connect provider, when there is one. */
+  readonly oidc: Oidc | undefined;
+  /** Which claims say what of somebody. */
+  readonly claimNames: {
+    readonly name: string;
+    readonly nick: string;
+    readonly email: string;
+    readonly department: string;
+  };
+  readonly personSessionMs: number;
+  /** Whether a client may have a code sent to this address. */
+  mayRedirect(address: string): boolean;
   readonly log: Logger;
 }
 

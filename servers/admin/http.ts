@@ -9,7 +9,7 @@ import { projectRoot } from '../../common/root.js';
 import type { AdminContext, Caller } from './context.js';
 import { may } from './permissions.js';
 import { ProblemError, problemOf } from './problem.js';
-import { type Route, WithCookie, Written } from './route.js';
+import { Redirect, type Route, type SessionKind, WithCookie, Written } from './route.js';
 import type { AdminSettings } from './settings.js';
 
 /** What a request may take to come; who is slower is cut. */
@@ -51,7 +51,7 @@ export async function openHttp(
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(HEADERS);
     if (isHttps) reply.header('Strict-Transport-Security', 'max-age=31536000');
-    if (request.url.startsWith('/api/')) reply.header('Cache-Control', 'no-store');
+    if (/^\/(api|sign-in)\//.test(request.url)) reply.header('Cache-Control', 'no-store');
   });
   app.setErrorHandler((error, request, reply) => {
     const { status, problem } = problemOf(error);
@@ -78,7 +78,8 @@ export async function openHttp(
   // The addresses of pages exist in the browser only.
   app.setNotFoundHandler((request, reply) => {
     if (request.method !== 'GET' || /^\/(api|assets)\//.test(request.url)) throw new ProblemError('NOT_FOUND');
-    return reply.header('Cache-Control', 'no-cache').sendFile('index.html');
+    const page = request.url.split('?')[0] === '/sign-in' ? 'sign-in.html' : 'index.html';
+    return reply.header('Cache-Control', 'no-cache').sendFile(page);
   });
   return app;
 }
@@ -91,21 +92,27 @@ function addRoute(app: FastifyInstance, ctx: AdminContext, row: Route, gate: Gat
     // Before the body is read: strangers send none.
     onRequest: async (request) => {
       if (row.method !== 'GET') gate.refuseForeign(request);
-      if (row.needs !== 'public') request.setDecorator('caller', await gate.admit(request, row));
+      if (row.needs === 'person') gate.requirePerson(request);
+      else if (row.needs !== 'public') request.setDecorator('caller', await gate.admit(request, row));
     },
     async handler(request, reply) {
       const answer = await row.handle(ctx, {
-        caller: row.needs === 'public' ? (undefined as never) : request.getDecorator<Caller>('caller'),
+        caller: hasCaller(row) ? request.getDecorator<Caller>('caller') : (undefined as never),
         params: numbersOf(request.params as Record<string, string>),
         body: parsed(row.body, request.body),
         query: parsed(row.query, request.query),
         address: request.ip,
         agent: (request.headers['user-agent'] ?? '').slice(0, AGENT_LENGTH_MAX),
-        tokenHash: gate.tokenHash(request),
+        tokenHash: gate.tokenHash(request, row.needs === 'person' ? 'person' : 'console'),
+        journey: gate.journey(request),
       });
       return respond(reply, answer, gate);
     },
   });
+}
+
+function hasCaller({ needs }: Route): boolean {
+  return needs !== 'public' && needs !== 'person';
 }
 
 function respond(reply: FastifyReply, answer: unknown, gate: Gate): FastifyReply {
@@ -117,8 +124,14 @@ function respond(reply: FastifyReply, answer: unknown, gate: Gate): FastifyReply
     return reply;
   }
   if (answer instanceof WithCookie) {
-    gate.setCookie(reply, answer.token);
+    gate.setCookie(reply, answer.kind, answer.token);
     return reply.send(answer.body);
+  }
+  if (answer instanceof Redirect) {
+    const { journey, person } = answer.cookies;
+    if (journey !== undefined) gate.setCookie(reply, 'journey', journey);
+    if (person !== undefined) gate.setCookie(reply, 'person', person);
+    return reply.redirect(answer.url, 303);
   }
   return answer === undefined ? reply.code(204).send() : reply.send(answer);
 }
@@ -144,24 +157,44 @@ class Gate {
   readonly #ctx: AdminContext;
   readonly #isHttps: boolean;
   readonly #origin: string;
-  /** With the prefix browsers take it from us only, for this host only, and only by https. */
-  readonly #cookie: string;
 
   constructor(ctx: AdminContext, isHttps: boolean, publicUrl: string) {
     this.#ctx = ctx;
     this.#isHttps = isHttps;
     this.#origin = publicUrl === '' ? '' : new URL(publicUrl).origin;
-    this.#cookie = isHttps ? '__Host-teamtalk-console' : 'teamtalk-console';
   }
 
-  setCookie(reply: FastifyReply, token: string): void {
-    const options = { path: '/', httpOnly: true, sameSite: 'strict', secure: this.#isHttps } as const;
-    if (token === '') reply.clearCookie(this.#cookie, options);
-    else reply.setCookie(this.#cookie, token, options); // ends with the browser; how long it opens is ours to say
+  /** With the prefix browsers take it from us only, for this host only, and only by https. */
+  #name(kind: SessionKind | 'journey'): string {
+    return `${this.#isHttps ? '__Host-' : ''}teamtalk-${kind}`;
   }
 
-  tokenHash(request: FastifyRequest): Buffer | undefined {
-    const token = request.cookies[this.#cookie];
+  setCookie(reply: FastifyReply, kind: SessionKind | 'journey', value: string): void {
+    // From the provider the browser comes back across sites, so that one cookie has to come along then.
+    const sameSite = kind === 'journey' ? 'lax' : 'strict';
+    const options = { path: '/', httpOnly: true, sameSite, secure: this.#isHttps } as const;
+    if (value === '') reply.clearCookie(this.#name(kind), options);
+    else reply.setCookie(this.#name(kind), value, options); // ends with the browser; how long it opens is ours to say
+  }
+
+  journey(request: FastifyRequest): string | undefined {
+    return request.cookies[this.#name('journey')];
+  }
+
+  /** Whose session it is, and whether it still is one, db-proxy knows. @throws ProblemError NO_SESSION or FOREIGN */
+  requirePerson(request: FastifyRequest): void {
+    const tokenHash = this.tokenHash(request, 'person');
+    if (tokenHash === undefined) throw new ProblemError('NO_SESSION');
+    this.#requireOwnPage(request, tokenHash);
+  }
+
+  #requireOwnPage(request: FastifyRequest, tokenHash: Buffer): void {
+    if (request.method !== 'GET' && !sameText(request.headers['x-csrf-token'], csrfOf(tokenHash)))
+      throw new ProblemError('FOREIGN');
+  }
+
+  tokenHash(request: FastifyRequest, kind: SessionKind): Buffer | undefined {
+    const token = request.cookies[this.#name(kind)];
     return token === undefined || !/^[\w-]{43}$/.test(token)
       ? undefined
       : createHash('sha256').update(Buffer.from(token, 'base64url')).digest();
@@ -179,13 +212,12 @@ class Gate {
 
   /** @throws ProblemError NO_SESSION, FOREIGN, CHANGE_PASSWORD or NOT_ALLOWED */
   async admit(request: FastifyRequest, row: Route): Promise<Caller> {
-    const tokenHash = this.tokenHash(request);
+    const tokenHash = this.tokenHash(request, 'console');
     if (tokenHash === undefined) throw new ProblemError('NO_SESSION');
     const { admin, sessionId } = await this.#ctx.dbProxies.ask(consoleAccount.session, { tokenHash, touch: true });
     if (admin === undefined || sessionId === undefined || !isRole(admin.role)) throw new ProblemError('NO_SESSION');
-    if (row.method !== 'GET' && !sameText(request.headers['x-csrf-token'], csrfOf(tokenHash)))
-      throw new ProblemError('FOREIGN');
-    if (row.needs !== 'session' && row.needs !== 'public') {
+    this.#requireOwnPage(request, tokenHash);
+    if (row.needs !== 'session' && row.needs !== 'public' && row.needs !== 'person') {
       if (admin.mustChange) throw new ProblemError('CHANGE_PASSWORD');
       if (!may(admin.role, row.needs)) throw new ProblemError('NOT_ALLOWED', { detail: row.needs });
     }

@@ -23,6 +23,10 @@ const STATUS: Readonly<Partial<Record<ProblemCode, number>>> = {
   FOREIGN: 403,
   CHANGE_PASSWORD: 403,
   NOT_A_MEMBER: 403,
+  NOT_SIGNED_IN: 403,
+  DISABLED: 403,
+  UNKNOWN_HERE: 403,
+  NO_NAME: 403,
   NOT_FOUND: 404,
   NO_SUCH_USER: 404,
   NO_SUCH_GROUP: 404,
@@ -39,6 +43,7 @@ const STATUS: Readonly<Partial<Record<ProblemCode, number>>> = {
   BUSY: 503,
   NO_LINK: 503,
   STORE_UNAVAILABLE: 503,
+  DIRECTORY_UNAVAILABLE: 503,
   TIMEOUT: 504,
 };
 

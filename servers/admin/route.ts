@@ -6,12 +6,13 @@ import type { Permission } from './permissions.js';
 /**
  * One row of the console's HTTP table: what is asked, who may, what it looks like, who answers.
  *
- *   needs  a permission, or `session` for everybody who is in (also while the password has to be changed), or `public`
+ *   needs  a permission, or `session` for everybody who is in (also while the password has to be changed), or `public`;
+ *          `person`: who is signed in on his own page, and no account of the console
  */
 export interface Route {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   readonly path: string;
-  readonly needs: Permission | 'session' | 'public';
+  readonly needs: Permission | 'session' | 'person' | 'public';
   readonly body?: z.ZodType;
   readonly query?: z.ZodType;
   readonly bodySizeMax?: number;
@@ -19,7 +20,7 @@ export interface Route {
 }
 
 export interface Asked {
-  /** The caller; never there for what is public. */
+  /** The caller; never there for what is public or a person's. */
   readonly caller: Caller;
   readonly body: unknown;
   readonly query: unknown;
@@ -29,6 +30,8 @@ export interface Asked {
   readonly agent: string;
   /** SHA-256 of the session's token. */
   readonly tokenHash: Buffer | undefined;
+  /** What the browser has brought back from the provider, sealed. */
+  readonly journey: string | undefined;
 }
 
 type Typed<Body, Query> = Omit<Asked, 'body' | 'query'> & { readonly body: Body; readonly query: Query };
@@ -54,12 +57,26 @@ export class Written {
   }
 }
 
+export type SessionKind = 'console' | 'person';
+
 /** An answer that also sets the session cookie, or with an empty token takes it away. */
 export class WithCookie {
   readonly token: string;
   readonly body: unknown;
-  constructor(token: string, body: unknown) {
+  readonly kind: SessionKind;
+  constructor(token: string, body: unknown, kind: SessionKind = 'console') {
     this.token = token;
     this.body = body;
+    this.kind = kind;
+  }
+}
+
+/** To another page, with cookies on the way; an empty one is taken away. */
+export class Redirect {
+  readonly url: string;
+  readonly cookies: { readonly journey?: string; readonly person?: string };
+  constructor(url: string, cookies: Redirect['cookies']) {
+    this.url = url;
+    this.cookies = cookies;
   }
 }

@@ -8,9 +8,11 @@ import { fileRoutes } from './handlers/files.js';
 import { groupRoutes } from './handlers/groups.js';
 import { integrationRoutes } from './handlers/integrations.js';
 import { limitRoutes } from './handlers/limits.js';
+import { meRoutes } from './handlers/me.js';
 import { overviewRoutes } from './handlers/overview.js';
 import { pushRoutes } from './handlers/pushes.js';
 import { settingRoutes } from './handlers/settings.js';
+import { signInRoutes } from './handlers/sign-in.js';
 import { storageRoutes } from './handlers/storage.js';
 import { traceRoutes } from './handlers/trace.js';
 import { userListRoutes } from './handlers/user-lists.js';
@@ -20,6 +22,8 @@ import type { Route } from './route.js';
 /** All that can be asked of the console, a row each. */
 export const routes: readonly Route[] = [
   ...accountRoutes,
+  ...signInRoutes,
+  ...meRoutes,
   ...overviewRoutes,
   ...userListRoutes,
   ...userRoutes,

@@ -11,6 +11,9 @@ import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import type { AdminContext } from './context.js';
 import { HopFinder } from './hops.js';
 import { openHttp } from './http.js';
+import { Journeys } from './journeys.js';
+import { Oidc } from './oidc.js';
+import { redirectCheck } from './oidc-settings.js';
 import { routes } from './routes.js';
 import type { AdminSettings } from './settings.js';
 import { Watch } from './watch.js';
@@ -23,12 +26,14 @@ import { Watch } from './watch.js';
  *   http.ts         the rules for all of it: session, permission, own pages only, security headers
  *   permissions.ts  which role may do what
  *   watch.ts        the figures of all servers, read from their ops ports; hops.ts what they remember of a message
+ *   oidc.ts         signing in with the company's account; people's own page is sign-in.html, its routes need a `person`
  *   web/            the pages
  */
 export async function startAdminServer(
   settings: AdminSettings,
   { name, log, metrics, hops }: Surroundings,
 ): Promise<Running> {
+  const oidc = Oidc.of(settings, log);
   const common = {
     self: { role: 'admin', name },
     secret: settings.clusterSecret,
@@ -61,6 +66,16 @@ export async function startAdminServer(
     announcer: new Announcer(dbProxies, sender, log),
     sessionIdleMs: settings.sessionIdleMs,
     sessionMs: settings.sessionMs,
+    journeys: new Journeys(settings.clusterSecret),
+    oidc,
+    claimNames: {
+      name: settings.oidcNameClaim,
+      nick: settings.oidcNickClaim,
+      email: settings.oidcEmailClaim,
+      department: settings.oidcDepartmentClaim,
+    },
+    personSessionMs: settings.personSessionMs,
+    mayRedirect: redirectCheck(settings),
     log,
   };
   const closeAll = async (drainMs: number) => {
@@ -68,6 +83,7 @@ export async function startAdminServer(
     limits.close();
     await ctx.announcer.close(drainMs);
     sendHook?.close();
+    oidc?.close();
     for (const links of [dbProxies, routeLinks, logins, fileServers, pushServers]) links.close();
   };
   const app = await openHttp(ctx, settings, routes);

@@ -9,6 +9,7 @@ import {
   type SettingsOf,
   text,
 } from '../../common/settings.js';
+import { oidcSettings } from './oidc-settings.js';
 
 export const adminSettings = {
   ...commonSettings,
@@ -30,6 +31,7 @@ export const adminSettings = {
   searchesPerMinute: count(120, 'searches of one account per minute; further ones are refused', 1),
   sessionIdleMs: milliseconds(30 * 60_000, 'a session that was not used for so long is over'),
   sessionMs: milliseconds(12 * 3_600_000, 'a session is over after this, used or not'),
+  ...oidcSettings,
 } satisfies Definitions;
 
 export type AdminSettings = SettingsOf<typeof adminSettings>;

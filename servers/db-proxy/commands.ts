@@ -14,6 +14,7 @@ import {
   login,
   message,
   outbox,
+  person,
   push,
   server,
   transfer,
@@ -35,6 +36,7 @@ import * as groups from './handlers/group.js';
 import * as logins from './handlers/login.js';
 import * as messages from './handlers/message.js';
 import * as effects from './handlers/outbox.js';
+import * as persons from './handlers/person.js';
 import * as pushing from './handlers/push.js';
 import { sync } from './handlers/sync.js';
 import { trace } from './handlers/trace.js';
@@ -155,6 +157,9 @@ export const fromConsoles = commandTable<DbProxyContext, Peer>([
   answer(consoleAccount.totp, consoles.totp),
   answer(consoleAccount.list, consoles.list),
   answer(consoleAccount.change, consoles.change),
+  answer(person.enter, persons.enter),
+  answer(person.page, persons.page),
+  answer(person.ways, persons.ways),
   answer(consoleView.storageState, upkeeps.state),
   answer(consoleView.beginEpoch, upkeeps.beginEpoch),
   answer(consoleView.moveBuckets, upkeeps.moveBuckets),

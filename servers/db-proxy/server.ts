@@ -5,6 +5,8 @@ import { directory, push } from '../../common/pdu/commands.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { fromConsoles, fromFileServers, fromHttpMsgServers, fromMsgServers, fromPushServers } from './commands.js';
 import type { DbProxyContext } from './context.js';
+import { Ldap } from './ldap.js';
+import { LdapWatch } from './ldap-watch.js';
 import type { DbProxySettings } from './settings.js';
 import { isUnavailable } from './storage/database.js';
 import { openStorage, type StorageWatch } from './storage/storage.js';
@@ -21,6 +23,7 @@ export async function startDbProxy(
   settings: DbProxySettings,
   { name, log, metrics, hops, telemetry }: Surroundings,
 ): Promise<Running> {
+  const ldap = Ldap.of(settings, log);
   const stored = metrics.counter('messages_stored_total', 'Messages committed');
   const repeated = metrics.counter('messages_repeated_total', 'Messages asked again that were stored already');
   const unopenable = metrics.counter(
@@ -50,6 +53,7 @@ export async function startDbProxy(
   metrics.gauge('append_waiting', 'Messages that wait for their commit', () => storage.append.waiting);
   const ctx: DbProxyContext = {
     ...storage,
+    ldap,
     hops,
     telemetry,
     log,
@@ -84,6 +88,7 @@ export async function startDbProxy(
       admin: fromConsoles,
     },
   });
+  const ldapWatch = ldap && new LdapWatch(ldap, ctx, settings.ldapRecheckMs);
   metrics.gauge('asks_running', 'Questions being answered', () => peers.busy);
   return {
     ports: { servers: peers.port },
@@ -93,6 +98,7 @@ export async function startDbProxy(
       const deadline = performance.now() + drainMs;
       while (peers.busy > 0 && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
       peers.close();
+      await ldapWatch?.close();
       await storage.close();
     },
   };

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isTimeZone } from '../../common/live/push-settings.js';
 import { redisUrl } from '../../common/redis.js';
 import {
+  choice,
   commonSettings,
   count,
   type Definitions,
@@ -12,6 +13,7 @@ import {
   secret,
   text,
 } from '../../common/settings.js';
+import { ldapSettings } from './ldap-settings.js';
 import { checkDatabaseUrl } from './storage/database-url.js';
 
 export const dbProxySettings = {
@@ -69,6 +71,22 @@ export const dbProxySettings = {
     100_000,
   ),
   loginTokenDays: count(30, 'days that a device stays logged in by its token without being used', 1, 3650),
+  directoryCreate: flag(
+    true,
+    'who signs in from the company’s directory for the first time and is nobody here becomes a user',
+  ),
+  directoryMatch: choice(
+    ['none', 'name', 'email'],
+    'none',
+    'who signs in for the first time is the user with the same login name, or the same e-mail if the directory has verified it; none: never one who is here already',
+  ),
+  directoryTrustDays: count(
+    30,
+    'days after which somebody from the directory has to be vouched for again: sign in, or be found in LDAP',
+    1,
+    3650,
+  ),
+  ...ldapSettings,
   exportApproval: flag(true, 'an owner of the console has to agree before what people wrote is exported'),
   exportMs: milliseconds(3_600_000, 'how long making one export may take'),
   timeZone: {

@@ -52,6 +52,8 @@ export class Session implements ConnectionOwner {
   beganMs = 0;
   /** Monotonic ms of the connecting. */
   readonly connectedMs: number;
+  /** Nobody on the way reads along: it came by TLS, or from this machine. */
+  readonly confidential: boolean;
   /** Whether route servers were told that it is here, and so have to be told that it is gone. */
   present = false;
   /** Requests under way. */
@@ -73,8 +75,9 @@ export class Session implements ConnectionOwner {
   /** Resolves when all messages before have been checked; see SendHook. */
   checks: Promise<void> | undefined;
 
-  constructor(connection: Connection, owner: SessionOwner, connectedMs = performance.now()) {
+  constructor(connection: Connection, owner: SessionOwner, connectedMs = performance.now(), confidential = false) {
     this.connection = connection;
+    this.confidential = confidential;
     this.connectedMs = connectedMs;
     this.#owner = owner;
     connection.own(this);

@@ -2,9 +2,10 @@ import type { Permission } from '../../servers/admin/permissions.js';
 
 /**
  * What the console wants for each of its routes, written down a second time; who has which permission is in
- * servers/admin/permissions.ts. `session`: everybody who is in. `public`: everybody.
+ * servers/admin/permissions.ts. `session`: everybody who is in. `public`: everybody. `person`: who is signed in on
+ * his own page, which no account of the console is.
  */
-export const consoleRows: readonly (readonly [string, Permission | 'session' | 'public'])[] = [
+export const consoleRows: readonly (readonly [string, Permission | 'session' | 'person' | 'public'])[] = [
   ['POST /api/login', 'public'],
   ['GET /api/session', 'session'],
   ['POST /api/logout', 'session'],
@@ -12,6 +13,16 @@ export const consoleRows: readonly (readonly [string, Permission | 'session' | '
   ['POST /api/account/sessions/end', 'session'],
   ['PUT /api/account/password', 'session'],
   ['POST /api/account/codes', 'look'],
+  ['GET /api/sign-in', 'public'],
+  ['GET /sign-in/start', 'public'],
+  ['GET /sign-in/callback', 'public'],
+  ['POST /api/sign-in/ldap', 'public'],
+  ['GET /api/me', 'person'],
+  ['POST /api/me/code', 'person'],
+  ['POST /api/me/app-passwords', 'person'],
+  ['POST /api/me/app-passwords/remove', 'person'],
+  ['POST /api/me/devices/remove', 'person'],
+  ['POST /api/me/sign-out', 'person'],
   ['GET /api/overview', 'look'],
   ['GET /api/overview/stream', 'look'],
   ['GET /api/overview/msg-servers', 'look'],

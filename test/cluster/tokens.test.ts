@@ -186,8 +186,11 @@ t.test('a password that was changed while it was checked leaves no token', async
   if (!checked.ok) throw new Error('not let in');
   const passwordHash = await cluster.storage.passwords.hash(md5Hex(PASSWORD));
   await cluster.storage.people.change({ kind: 'tool', name: 'test', address: '' }, 3, { fields: {}, passwordHash });
-  t.equal(await cluster.storage.loginTokens.issue(3, checked.passwordHash, device), undefined);
-  t.ok(await cluster.storage.loginTokens.issue(3, passwordHash, device), 'with the new one there is');
+  t.equal(await cluster.storage.loginTokens.issue(3, checked, device), undefined);
+  t.ok(
+    await cluster.storage.loginTokens.issue(3, { passwordHash, appPasswordId: undefined }, device),
+    'with the new one there is',
+  );
 });
 
 t.test('a user sees his devices and logs them out', async (t) => {
@@ -224,7 +227,8 @@ t.test('there is a bound on devices', async (t) => {
   const { loginTokens } = cluster.storage;
   const { rows } = await meta.query<{ password_hash: string }>('select password_hash from meta.users where id = 2');
   for (let i = 0; i < DEVICES_MAX + 3; i++) {
-    await loginTokens.issue(2, rows[0]!.password_hash, { deviceId: `d${i}`, deviceName: '', clientType: 1 });
+    const proven = { passwordHash: rows[0]!.password_hash, appPasswordId: undefined };
+    await loginTokens.issue(2, proven, { deviceId: `d${i}`, deviceName: '', clientType: 1 });
     await age(`d${i}`, `used = now() - interval '1 day' + interval '${i} seconds'`);
   }
   const known = (await loginTokens.ofUser(2)).map((each) => each.deviceId);

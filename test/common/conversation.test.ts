@@ -247,6 +247,7 @@ t.test('errors', async (t) => {
     TIMEOUT: true,
     NO_LINK: true,
     STORE_UNAVAILABLE: true,
+    DIRECTORY_UNAVAILABLE: true,
     INTERNAL: false,
   };
   for (const [code, again] of Object.entries(retry)) {

@@ -3984,6 +3984,7 @@ export namespace IM {
             signInfo: string;
             version: number;
             createdS: number;
+            source?: string | undefined;
             static encode(message: IM.Directory.Person.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Directory.Person;
         }
@@ -4003,6 +4004,7 @@ export namespace IM {
                 signInfo: string;
                 version: number;
                 createdS: number;
+                source?: string | undefined;
             }
         }
 
@@ -5311,6 +5313,9 @@ export namespace IM {
             deviceId?: string | undefined;
             token?: Uint8Array | undefined;
             deviceName?: string | undefined;
+            signInCode?: string | undefined;
+            codeVerifier?: Uint8Array | undefined;
+            clearPassword?: string | undefined;
             static encode(message: IM.Login.IMLoginReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Login.IMLoginReq;
         }
@@ -5326,6 +5331,9 @@ export namespace IM {
                 deviceId?: string | undefined;
                 token?: Uint8Array | undefined;
                 deviceName?: string | undefined;
+                signInCode?: string | undefined;
+                codeVerifier?: Uint8Array | undefined;
+                clearPassword?: string | undefined;
             }
         }
 
@@ -5981,6 +5989,173 @@ export namespace IM {
         }
     }
 
+    namespace Person {
+
+        class Claims {
+            constructor(properties?: IM.Person.Claims.$Properties);
+            source: string;
+            subject: string;
+            name: string;
+            nick?: string | undefined;
+            email?: string | undefined;
+            emailVerified: boolean;
+            department?: string | undefined;
+            static encode(message: IM.Person.Claims.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Person.Claims;
+        }
+
+        namespace Claims {
+            interface $Properties {
+                source: string;
+                subject: string;
+                name: string;
+                nick?: string | undefined;
+                email?: string | undefined;
+                emailVerified: boolean;
+                department?: string | undefined;
+            }
+        }
+
+        class IMPersonEnterReq {
+            constructor(properties?: IM.Person.IMPersonEnterReq.$Properties);
+            claims?: IM.Person.Claims | undefined;
+            name?: string | undefined;
+            password?: string | undefined;
+            address: string;
+            lifetimeMs: number;
+            static encode(message: IM.Person.IMPersonEnterReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Person.IMPersonEnterReq;
+        }
+
+        namespace IMPersonEnterReq {
+            interface $Properties {
+                claims?: IM.Person.Claims.$Properties | undefined;
+                name?: string | undefined;
+                password?: string | undefined;
+                address: string;
+                lifetimeMs: number;
+            }
+        }
+
+        class IMPersonEnterRsp {
+            constructor(properties?: IM.Person.IMPersonEnterRsp.$Properties);
+            result: IM.Person.EnterResult;
+            token?: Uint8Array | undefined;
+            static encode(message: IM.Person.IMPersonEnterRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Person.IMPersonEnterRsp;
+        }
+
+        namespace IMPersonEnterRsp {
+            interface $Properties {
+                result: IM.Person.EnterResult;
+                token?: Uint8Array | undefined;
+            }
+        }
+
+        enum EnterResult {
+            ENTER_RESULT_OK = 0,
+            ENTER_RESULT_WRONG = 1,
+            ENTER_RESULT_LOCKED = 2,
+            ENTER_RESULT_LEFT = 3,
+            ENTER_RESULT_UNKNOWN = 4,
+            ENTER_RESULT_NAME_TAKEN = 5,
+            ENTER_RESULT_NO_NAME = 6
+        }
+
+        class IMPersonPageReq {
+            constructor(properties?: IM.Person.IMPersonPageReq.$Properties);
+            tokenHash: Uint8Array;
+            address: string;
+            signOut?: boolean | undefined;
+            newAppPassword?: string | undefined;
+            removeAppPassword?: number | undefined;
+            removeDevice?: string | undefined;
+            challenge?: Uint8Array | undefined;
+            static encode(message: IM.Person.IMPersonPageReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Person.IMPersonPageReq;
+        }
+
+        namespace IMPersonPageReq {
+            interface $Properties {
+                tokenHash: Uint8Array;
+                address: string;
+                signOut?: boolean | undefined;
+                newAppPassword?: string | undefined;
+                removeAppPassword?: number | undefined;
+                removeDevice?: string | undefined;
+                challenge?: Uint8Array | undefined;
+            }
+        }
+
+        class IMPersonPageRsp {
+            constructor(properties?: IM.Person.IMPersonPageRsp.$Properties);
+            name?: string | undefined;
+            nick?: string | undefined;
+            source?: string | undefined;
+            deviceList: IM.BaseDefine.DeviceInfo[];
+            appPasswordList: IM.Person.AppPassword[];
+            appPassword?: string | undefined;
+            code?: string | undefined;
+            static encode(message: IM.Person.IMPersonPageRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Person.IMPersonPageRsp;
+        }
+
+        namespace IMPersonPageRsp {
+            interface $Properties {
+                name?: string | undefined;
+                nick?: string | undefined;
+                source?: string | undefined;
+                deviceList?: readonly IM.BaseDefine.DeviceInfo.$Properties[] | undefined;
+                appPasswordList?: readonly IM.Person.AppPassword.$Properties[] | undefined;
+                appPassword?: string | undefined;
+                code?: string | undefined;
+            }
+        }
+
+        class AppPassword {
+            constructor(properties?: IM.Person.AppPassword.$Properties);
+            id: number;
+            name: string;
+            createdMs: number;
+            usedMs?: number | undefined;
+            static encode(message: IM.Person.AppPassword.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Person.AppPassword;
+        }
+
+        namespace AppPassword {
+            interface $Properties {
+                id: number;
+                name: string;
+                createdMs: number;
+                usedMs?: number | undefined;
+            }
+        }
+
+        class IMSignInWaysReq {
+            constructor(properties?: IM.Person.IMSignInWaysReq.$Properties);
+            static encode(message: IM.Person.IMSignInWaysReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Person.IMSignInWaysReq;
+        }
+
+        namespace IMSignInWaysReq {
+            interface $Properties {
+            }
+        }
+
+        class IMSignInWaysRsp {
+            constructor(properties?: IM.Person.IMSignInWaysRsp.$Properties);
+            ldap: boolean;
+            static encode(message: IM.Person.IMSignInWaysRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Person.IMSignInWaysRsp;
+        }
+
+        namespace IMSignInWaysRsp {
+            interface $Properties {
+                ldap: boolean;
+            }
+        }
+    }
+
     namespace Push {
 
         class PushPlace {
@@ -6432,6 +6607,9 @@ export namespace IM {
             token?: Uint8Array | undefined;
             device?: IM.BaseDefine.DeviceInfo | undefined;
             traceparent?: string | undefined;
+            signInCode?: string | undefined;
+            codeVerifier?: Uint8Array | undefined;
+            clearPassword?: string | undefined;
             static encode(message: IM.Server.IMValidateReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Server.IMValidateReq;
         }
@@ -6445,6 +6623,9 @@ export namespace IM {
                 token?: Uint8Array | undefined;
                 device?: IM.BaseDefine.DeviceInfo.$Properties | undefined;
                 traceparent?: string | undefined;
+                signInCode?: string | undefined;
+                codeVerifier?: Uint8Array | undefined;
+                clearPassword?: string | undefined;
             }
         }
 

@@ -1,6 +1,9 @@
 import { signal } from '@preact/signals';
-import type { Problem, SessionInfo } from '../api.js';
+import type { SessionInfo } from '../api.js';
 import { type Permission, may as roleMay } from '../permissions.js';
+import { ApiError, type Method, request } from './request.js';
+
+export { ApiError } from './request.js';
 
 /** Speaks to the console's server. */
 
@@ -11,21 +14,10 @@ export const expired = signal(false);
 
 let comeBack: { readonly promise: Promise<void>; readonly done: () => void } | undefined;
 
-export class ApiError extends Error {
-  override readonly name = 'ApiError';
-  readonly problem: Problem | { readonly code: 'OFFLINE'; readonly detail?: string; readonly field?: string };
-  constructor(problem: ApiError['problem']) {
-    super(problem.code);
-    this.problem = problem;
-  }
-}
-
 export function may(permission: Permission): boolean {
   const role = session.value?.admin.role;
   return role !== undefined && roleMay(role, permission);
 }
-
-type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /**
  * Asks. When the session is over in the middle of something, waits until somebody has logged in again and asks once more:
@@ -45,21 +37,8 @@ export async function api<T>(method: Method, path: string, body?: unknown): Prom
   }
 }
 
-async function ask<T>(method: Method, path: string, body: unknown): Promise<T> {
-  const headers: Record<string, string> = {};
-  const isFile = body instanceof Blob;
-  if (body !== undefined) headers['content-type'] = isFile ? 'text/csv' : 'application/json';
-  if (method !== 'GET' && session.value) headers['x-csrf-token'] = session.value.csrf;
-  const response = await fetch(path, {
-    method,
-    headers,
-    ...(body === undefined ? {} : { body: isFile ? body : JSON.stringify(body) }),
-  }).catch(() => {
-    throw new ApiError({ code: 'OFFLINE' });
-  });
-  if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T;
-  const problem = (await response.json().catch(() => ({ code: 'INTERNAL' }))) as Problem;
-  throw new ApiError(problem);
+function ask<T>(method: Method, path: string, body: unknown): Promise<T> {
+  return request<T>(method, path, body, session.value?.csrf);
 }
 
 /** @throws ApiError, CODE_NEEDED among others */

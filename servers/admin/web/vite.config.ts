@@ -31,6 +31,7 @@ export default defineConfig({
   build: {
     outDir: target,
     emptyOutDir: true,
+    rolldownOptions: { input: [join(here, 'index.html'), join(here, 'sign-in.html')] },
     assetsInlineLimit: 0, // nothing inline: the content security policy forbids it
     modulePreload: { polyfill: false },
     target: 'es2022',

@@ -271,7 +271,7 @@ export async function changeSetting(
 }
 
 /** What msg servers and clients have to know of changes of people. */
-function tellOfPeople(ctx: DbProxyContext, changed: readonly PersonChanged[]): void {
+export function tellOfPeople(ctx: DbProxyContext, changed: readonly PersonChanged[]): void {
   if (changed.length === 0) return;
   ctx.tellMsgServers({
     endedUserList: changed.filter((each) => each.ended).map((each) => each.person.userId),

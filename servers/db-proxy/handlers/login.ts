@@ -10,10 +10,19 @@ import type { DbProxyContext } from '../context.js';
 import type { Device, FreshToken } from '../storage/login-tokens.js';
 import { PUSH } from '../storage/pushes.js';
 import { canBeKept, userInfo } from './buddy.js';
+import { enterByPassword } from './person.js';
 
 /** Results and texts as TeamTalk clients know them. */
-const TEXT = { ok: '成功', wrong: '用户名/密码错误', locked: '用户名/密码错误次数太多' } as const;
+const TEXT = {
+  ok: '成功',
+  wrong: '用户名/密码错误',
+  locked: '用户名/密码错误次数太多',
+  signIn: '请重新登录公司账号',
+} as const;
 const CODE = { wrong: 1, locked: 6 } as const;
+
+const SIGN_IN_CODE_LENGTH_MAX = 64;
+const VERIFIER_SIZE_MIN = 32;
 
 export async function validate(
   ctx: DbProxyContext,
@@ -39,27 +48,66 @@ async function decide(
   const tooLong = userName.length > USER_NAME_LENGTH_MAX || password.length > PASSWORD_LENGTH_MAX;
   // PostgreSQL has no text with a NUL in it, so nobody has such a name.
   if (tooLong || userName.includes('\0')) return { userName, resultCode: CODE.wrong, resultString: TEXT.wrong };
-  const wrong = { userName, resultCode: CODE.wrong, resultString: TEXT.wrong };
   const device = asked.device == null ? undefined : deviceOf(asked.device);
-  let admitted: { userId: number; fresh: FreshToken | undefined };
-  if (asked.token != null) {
-    const result = device && (await ctx.loginTokens.enter(userName, device.deviceId, asked.token));
-    if (result?.ok === false && result.stolen !== undefined) endDevice(ctx, result.stolen);
-    const verdict = await ctx.passwords.tokenShown(result?.ok === true, asked.clientAddress ?? '');
-    if (result?.ok !== true) return { ...wrong, resultCode: CODE[verdict], resultString: TEXT[verdict] };
-    admitted = result;
-  } else {
-    const result = await ctx.passwords.check(userName, password, asked.clientAddress ?? '');
-    if (!result.ok) return { userName, resultCode: CODE[result.why], resultString: TEXT[result.why] };
-    const { userId, passwordHash } = result;
-    admitted = { userId, fresh: device && (await ctx.loginTokens.issue(userId, passwordHash, device)) };
-  }
+  const admitted = await admit(ctx, asked, device);
+  if (!admitted.ok) return { userName, resultCode: CODE[admitted.why], resultString: TEXT[admitted.why] };
   const entered = await ctx.users.enter(admitted.userId);
-  if (entered === undefined) return wrong;
+  if (entered === undefined) return { userName, resultCode: CODE.wrong, resultString: TEXT.signIn };
   const { user, loginNumber } = entered;
   const { fresh } = admitted;
   const answer = { userName, resultCode: 0, resultString: TEXT.ok, userInfo: userInfo(user), loginNumber };
   return { ...answer, token: fresh?.token, tokenExpiresMs: fresh?.expiresMs };
+}
+
+type Admitted =
+  | { readonly ok: true; readonly userId: number; readonly fresh: FreshToken | undefined }
+  | { readonly ok: false; readonly why: keyof typeof CODE };
+
+/** By what he comes with: a token, a code, the password of the company's directory, or his own. */
+async function admit(
+  ctx: DbProxyContext,
+  asked: IM.Server.IMValidateReq,
+  device: Device | undefined,
+): Promise<Admitted> {
+  const { userName, token, signInCode, clearPassword } = asked;
+  const address = asked.clientAddress ?? '';
+  const wrong = { ok: false, why: 'wrong' } as const;
+  if (token != null) {
+    const result = device && (await ctx.loginTokens.enter(userName, device.deviceId, token));
+    if (result?.ok === false && result.stolen !== undefined) endDevice(ctx, result.stolen);
+    const why = await ctx.passwords.tokenShown(result?.ok === true, address);
+    return result?.ok === true ? result : { ok: false, why };
+  }
+  if (signInCode == null && clearPassword == null) {
+    const result = await ctx.passwords.check(userName, asked.password, address);
+    if (!result.ok) return result;
+    return {
+      ok: true,
+      userId: result.userId,
+      fresh: device && (await ctx.loginTokens.issue(result.userId, result, device)),
+    };
+  }
+  if (device === undefined) return wrong; // it is a token that these are for
+  const vouched =
+    signInCode == null
+      ? await enterByPassword(ctx, userName, clearPassword ?? '', address)
+      : await byCode(ctx, signInCode, asked.codeVerifier, address);
+  if (!vouched.ok) return { ok: false, why: vouched.why === 'locked' ? 'locked' : 'wrong' };
+  const { userId } = vouched;
+  return { ok: true, userId, fresh: await ctx.loginTokens.issue(userId, undefined, device) };
+}
+
+/** A wrong one counts as a wrong token does. */
+async function byCode(
+  ctx: DbProxyContext,
+  code: string,
+  verifier: Uint8Array | null | undefined,
+  address: string,
+): Promise<{ ok: true; userId: number } | { ok: false; why: 'wrong' | 'locked' }> {
+  const possible = code.length <= SIGN_IN_CODE_LENGTH_MAX && verifier != null && verifier.length >= VERIFIER_SIZE_MIN;
+  const userId = possible ? await ctx.personSessions.useCode(code, verifier) : undefined;
+  const why = await ctx.passwords.tokenShown(userId !== undefined, address);
+  return userId === undefined ? { ok: false, why } : { ok: true, userId };
 }
 
 /** The user's own devices, for himself. */

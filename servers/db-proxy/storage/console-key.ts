@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { SettingsError } from '../../../common/settings.js';
 import type { MasterKeyring } from './master-key.js';
@@ -48,6 +48,12 @@ export class ConsoleKey {
     const nonce = randomBytes(NONCE_SIZE);
     const cipher = createCipheriv(ALGORITHM, this.#key, nonce).setAAD(Buffer.from(owner));
     return Buffer.concat([nonce, cipher.update(secret), cipher.final(), cipher.getAuthTag()]);
+  }
+
+  /** The same for the same text, for whoever has the key. */
+  mac(purpose: string, text: string): Buffer {
+    const key = Buffer.from(hkdfSync('sha256', this.#key, '', `teamtalk ${purpose}`, 32));
+    return createHmac('sha256', key).update(text).digest();
   }
 
   /** @throws Error when it is not what was sealed for this owner */

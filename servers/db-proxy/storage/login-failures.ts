@@ -78,6 +78,25 @@ export class LoginFailures {
     return Number(rows[0]!.failures) + underWay > this.max;
   }
 
+  /** Counts a failure before it has happened, always in the table: few come this way. @returns whether the name is locked */
+  async countAhead(name: string, address: string): Promise<boolean> {
+    if (await this.isLocked(name)) return true;
+    await this.#insert(name, [{ agoMs: 0, address }]);
+    return this.isLocked(name);
+  }
+
+  /** It was none: nobody could say whether the password was right. */
+  async takeBack(name: string): Promise<void> {
+    await this.#meta.query(
+      'delete from meta.login_failure where ctid = (select ctid from meta.login_failure where user_name = $1 order by at desc limit 1)',
+      [name],
+    );
+  }
+
+  async forget(name: string): Promise<void> {
+    await this.#meta.query('delete from meta.login_failure where user_name = $1', [name]);
+  }
+
   /** Counts there. @returns those of the window, or undefined when there is no Redis at the moment. */
   async #inRedis(userId: number, address: string): Promise<Failure[] | undefined> {
     const nowMs = Date.now();

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import { DEVICES_MAX } from '../../../common/limits.js';
 import type { Actor, Audit } from './audit.js';
 import { inTransaction } from './database.js';
+import type { Proven } from './passwords.js';
 import { LEFT } from './users.js';
 
 const TOKEN_SIZE = 32;
@@ -52,23 +53,36 @@ export class LoginTokens {
   }
 
   /**
-   * For a device whose user has just given the password; the token it had ends.
-   * @param passwordHash of the password that was checked
-   * @returns undefined when the user has another one meanwhile: who changes it wants all devices logged out
+   * For a device whose user has just proved himself; the token it had ends.
+   * @param proven with which password; undefined: the company's directory, asked right now, has vouched for him
+   * @returns undefined when the password is another meanwhile: who changes it wants all devices logged out
    */
-  async issue(userId: number, passwordHash: string, device: Device): Promise<FreshToken | undefined> {
+  async issue(userId: number, proven: Proven | undefined, device: Device): Promise<FreshToken | undefined> {
     const { token, hash } = freshToken();
     const { rows } = await this.#meta.query<{ expires: Date }>(
-      `with holder as (select id from meta.users where id = $1 and password_hash = $2 and status <> ${LEFT} for share),
+      `with holder as (
+         select id from meta.users where id = $1 and status <> ${LEFT} and case
+           when $9::int is not null then exists (select 1 from meta.app_password where id = $9 and user_id = $1 and hash = $2)
+           else $2::text is null or password_hash = $2 end for share),
        crowd as (
          delete from meta.login_token where user_id = $1 and device_id in (
            select device_id from meta.login_token where user_id = $1 and device_id <> $3 order by used desc offset $4))
-       insert into meta.login_token (user_id, device_id, device_name, client_type, hash, expires)
-       select id, $3, $5, $6, $7, now() + $8 * interval '1 day' from holder
+       insert into meta.login_token (user_id, device_id, device_name, client_type, hash, expires, app_password_id)
+       select id, $3, $5, $6, $7, now() + $8 * interval '1 day', $9 from holder
        on conflict (user_id, device_id) do update set device_name = excluded.device_name, client_type = excluded.client_type,
-         hash = excluded.hash, next = null, spent = null, created = now(), rotated = now(), used = now(), expires = excluded.expires
+         app_password_id = excluded.app_password_id, hash = excluded.hash, next = null, spent = null, created = now(), rotated = now(), used = now(), expires = excluded.expires
        returning expires`,
-      [userId, passwordHash, device.deviceId, DEVICES_MAX - 1, device.deviceName, device.clientType, hash, this.#days],
+      [
+        userId,
+        proven?.passwordHash ?? null,
+        device.deviceId,
+        DEVICES_MAX - 1,
+        device.deviceName,
+        device.clientType,
+        hash,
+        this.#days,
+        proven?.appPasswordId ?? null,
+      ],
     );
     return rows[0] && { token, expiresMs: rows[0].expires.getTime() };
   }

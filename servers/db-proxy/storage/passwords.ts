@@ -3,6 +3,8 @@ import { hash, verify } from '@node-rs/argon2';
 import type pg from 'pg';
 import { Turns } from '../../../common/turns.js';
 import type { AddressFailures } from './address-failures.js';
+import { finderOf } from './app-passwords.js';
+import type { ConsoleKey } from './console-key.js';
 import { Gather } from './gather.js';
 import { FAILURE_WINDOW, type LoginFailures } from './login-failures.js';
 import type { Checked, LoginMarks } from './login-marks.js';
@@ -20,8 +22,13 @@ import { LEFT } from './users.js';
  */
 export type LoginResult =
   /** With the hash that was checked, as it is stored now. */
-  | { readonly ok: true; readonly userId: number; readonly passwordHash: string }
-  | { readonly ok: false; readonly why: 'wrong' | 'locked' };
+  ({ readonly ok: true; readonly userId: number } & Proven) | { readonly ok: false; readonly why: 'wrong' | 'locked' };
+
+/** What a user has proved himself with: his password, or one of his app passwords. */
+export interface Proven {
+  readonly passwordHash: string;
+  readonly appPasswordId: number | undefined;
+}
 
 /** What decided a log-in: a mark made here or by another db-proxy, a full check, a token, or a lock. */
 export const DECIDED_BY = ['mark', 'shared-mark', 'hash', 'token', 'locked-name', 'locked-address'] as const;
@@ -57,21 +64,23 @@ export class Passwords {
   readonly #parts: PasswordParts;
   /** Checked in place of a hash for names that do not exist, so that the time tells nothing. */
   readonly #nobody: Promise<string> = hash(randomBytes(16).toString('hex'));
+  readonly #consoleKey: ConsoleKey;
 
-  readonly #users: Gather<string, UserRow | undefined>;
+  readonly #users: Gather<Guess, UserRow | undefined>;
 
   /** Hashes run on the same few threads as the proofs of new connections to PostgreSQL, which have to get through. */
   readonly #hashing = new Turns(HASHES_AT_ONCE);
 
-  constructor(meta: pg.Pool, parts: PasswordParts) {
+  constructor(meta: pg.Pool, consoleKey: ConsoleKey, parts: PasswordParts) {
     this.#meta = meta;
     this.#parts = parts;
-    this.#users = new Gather((names) => this.#usersNamed(names));
+    this.#consoleKey = consoleKey;
+    this.#users = new Gather((guesses) => this.#usersNamed(guesses));
   }
 
   async check(name: string, md5Hex: string, address: string): Promise<LoginResult> {
     const { marks, failures, addresses, decided } = this.#parts;
-    const user = await this.#users.get(name);
+    const user = await this.#users.get({ name, finder: finderOf(this.#consoleKey, md5Hex).toString('hex') });
     if (user !== undefined && user.failures > failures.max) return this.#locked('locked-name');
     const checked = user && { userId: user.id, status: user.status, stored: user.password_hash, md5Hex };
     const mark = checked && (await marks.find(checked));
@@ -89,8 +98,9 @@ export class Passwords {
     const [passwordHash] = await Promise.all([
       mark === undefined ? this.#makeMark(checked) : checked.stored,
       failures.clear({ id: user.id, name, inTable: Number(user.failures) }),
+      mark === undefined && user.app_password_id !== null && this.#used(user.app_password_id),
     ]);
-    return { ok: true, userId: user.id, passwordHash };
+    return { ok: true, userId: user.id, passwordHash, appPasswordId: user.app_password_id ?? undefined };
   }
 
   /**
@@ -105,16 +115,54 @@ export class Passwords {
     return refused ? 'locked' : 'wrong';
   }
 
-  async #usersNamed(names: readonly string[]): Promise<(UserRow | undefined)[]> {
+  /**
+   * Tries a password that somebody else knows, not we. It counts as failed until it was right, so that many at once get no
+   * further than one after the other.
+   * @param whom the directory and whom of it, which is no user's name
+   * @param isRight what it throws is thrown, and counts as nothing
+   */
+  async guess(whom: string, address: string, isRight: () => Promise<boolean>): Promise<'right' | 'wrong' | 'locked'> {
+    const { failures, addresses } = this.#parts;
+    if (await failures.countAhead(whom, address)) {
+      this.#parts.decided('locked-name');
+      return 'locked';
+    }
+    const right = await isRight().catch(async (error: unknown) => {
+      await failures.takeBack(whom);
+      throw error;
+    });
+    await (right ? failures.forget(whom) : addresses.add(address));
+    return right ? 'right' : 'wrong';
+  }
+
+  refusesAddress(address: string): boolean {
+    const refused = this.#parts.addresses.refuses(address);
+    if (refused) this.#parts.decided('locked-address');
+    return refused;
+  }
+
+  countAddress(address: string): Promise<void> {
+    return this.#parts.addresses.add(address);
+  }
+
+  /** The hash of the app password that is meant, if it is one; else that of the password. */
+  async #usersNamed(guesses: readonly Guess[]): Promise<(UserRow | undefined)[]> {
     const { rows } = await this.#meta.query<UserRow>({
       name: 'login',
-      text: `select u.id, u.name, u.status, u.password_hash,
+      text: `select g.nth, u.id, u.name, u.status, coalesce(a.hash, u.password_hash) as password_hash, a.id as app_password_id,
                     (select count(*) from meta.login_failure f where f.user_name = u.name and f.at > now() - interval '${FAILURE_WINDOW}') as failures
-               from meta.users u where u.name = any($1::text[]) and u.status <> ${LEFT}`,
-      values: [names],
+               from unnest($1::text[], $2::text[]) with ordinality as g (name, finder, nth)
+               join meta.users u on u.name = g.name and u.status <> ${LEFT}
+               left join meta.app_password a on a.user_id = u.id and a.finder = decode(g.finder, 'hex')`,
+      values: [guesses.map((each) => each.name), guesses.map((each) => each.finder)],
     });
-    const byName = new Map(rows.map((row) => [row.name, row]));
-    return names.map((name) => byName.get(name));
+    const found: (UserRow | undefined)[] = guesses.map(() => undefined);
+    for (const row of rows) found[Number(row.nth) - 1] = row;
+    return found;
+  }
+
+  async #used(appPasswordId: number): Promise<void> {
+    await this.#meta.query('update meta.app_password set used = now() where id = $1', [appPasswordId]);
   }
 
   /** For a password that is being set; a few at a time, so that log-ins get their turns. */
@@ -159,10 +207,18 @@ export class Passwords {
   }
 }
 
+interface Guess {
+  readonly name: string;
+  /** In hex. */
+  readonly finder: string;
+}
+
 interface UserRow {
+  readonly nth: bigint;
   readonly id: number;
   readonly name: string;
   readonly status: number;
   readonly password_hash: string;
+  readonly app_password_id: number | null;
   readonly failures: bigint;
 }

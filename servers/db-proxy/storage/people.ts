@@ -14,6 +14,8 @@ export interface Person extends PersonFields {
   /** Grows with every change. */
   readonly version: number;
   readonly createdS: number;
+  /** The directory of the company that he comes from. */
+  readonly source: string | undefined;
 }
 
 /** What is absent stays. */
@@ -54,10 +56,12 @@ export interface PersonChanged {
 
 interface PersonRow extends UserRow {
   readonly created: bigint;
+  readonly source: string | null;
 }
 
 const COLUMNS =
-  'u.id, u.name, u.nick, u.domain, u.sex, u.phone, u.email, u.avatar, u.department_id, u.status, u.sign_info, u.updated, u.created';
+  'u.id, u.name, u.nick, u.domain, u.sex, u.phone, u.email, u.avatar, u.department_id, u.status, u.sign_info, u.updated, u.created, ' +
+  '(select min(i.source) from meta.identity i where i.user_id = u.id) as source';
 
 const NOBODY: PersonFields = {
   name: '',
@@ -279,12 +283,12 @@ function refusal(
   return undefined;
 }
 
-function unchanged(person: Person): PersonChanged {
+export function unchanged(person: Person): PersonChanged {
   return { person, ended: false, avatar: false, signInfo: false };
 }
 
-function created(person: Person) {
-  const { userId, version: _version, createdS: _createdS, ...after } = person;
+export function created(person: Person) {
+  const { userId, version: _version, createdS: _createdS, source: _source, ...after } = person;
   return { action: 'user.create', subject: `user:${userId}`, after };
 }
 
@@ -297,7 +301,7 @@ async function read(
   return rows[0] && personOf(rows[0]);
 }
 
-async function insert(client: pg.ClientBase, changes: readonly PersonChange[]): Promise<Person[]> {
+export async function insert(client: pg.ClientBase, changes: readonly PersonChange[]): Promise<Person[]> {
   if (changes.length === 0) return [];
   const people = changes.map(({ fields, passwordHash }) => ({
     ...NOBODY,
@@ -365,6 +369,21 @@ async function update(client: pg.ClientBase, before: Person, { fields, passwordH
   return { changed, audit };
 }
 
+/** What the directory that he comes from says of him now. @returns undefined when that is nothing new */
+export async function updatePerson(
+  client: pg.ClientBase,
+  audit: Audit,
+  actor: Actor,
+  userId: number,
+  fields: Partial<PersonFields>,
+): Promise<PersonChanged | undefined> {
+  const before = await read(client, userId, 'for update');
+  const difference = before && (await update(client, before, { fields }));
+  if (difference === undefined) return undefined;
+  await audit.record(client, actor, [difference.audit]);
+  return difference.changed;
+}
+
 async function requireDepartment(client: pg.ClientBase, id: number | undefined): Promise<void> {
   if (id === undefined || id === 0) return;
   // Locked against deletion until this person is in it.
@@ -391,11 +410,26 @@ export function likeLiteral(text: string): string {
   return text.replace(/[\\%_]/g, '\\$&');
 }
 
-function fieldsOf({ userId: _userId, version: _version, createdS: _createdS, ...fields }: Person): PersonFields {
+function fieldsOf({
+  userId: _userId,
+  version: _version,
+  createdS: _createdS,
+  source: _source,
+  ...fields
+}: Person): PersonFields {
   return fields;
 }
 
 function personOf(row: PersonRow): Person {
-  const { id: userId, department_id: departmentId, sign_info: signInfo, updated, created: createdS, ...same } = row;
-  return { userId, ...same, departmentId, signInfo, version: Number(updated), createdS: Number(createdS) };
+  const {
+    id: userId,
+    department_id: departmentId,
+    sign_info: signInfo,
+    updated,
+    created: createdS,
+    source,
+    ...same
+  } = row;
+  const numbers = { version: Number(updated), createdS: Number(createdS) };
+  return { userId, ...same, departmentId, signInfo, ...numbers, source: source ?? undefined };
 }

@@ -9,6 +9,7 @@ import { AdminLogins } from './admin-logins.js';
 import { Admins } from './admins.js';
 import { Announcements } from './announcements.js';
 import { ApiKeys } from './api-keys.js';
+import { AppPasswords } from './app-passwords.js';
 import type { AppendCounters } from './append/lane.js';
 import { Append } from './append.js';
 import { Audit } from './audit.js';
@@ -25,6 +26,7 @@ import { Exports } from './exports.js';
 import { GroupAdmin } from './group-admin.js';
 import { Groups } from './groups.js';
 import { Health } from './health.js';
+import { Identities } from './identities.js';
 import { KeyWatch } from './key-watch.js';
 import { LiveSettings } from './live-settings.js';
 import { LoginFailures } from './login-failures.js';
@@ -36,6 +38,7 @@ import { migrate } from './migrations.js';
 import { Outbox } from './outbox.js';
 import { type DecidedBy, Passwords } from './passwords.js';
 import { People } from './people.js';
+import { PersonSessions } from './person-sessions.js';
 import { Pushes } from './pushes.js';
 import { QuietHours } from './quiet-hours.js';
 import { RedisKeys } from './redis-keys.js';
@@ -68,6 +71,9 @@ export type StorageSettings = Pick<
   | 'exportApproval'
   | 'exportMs'
   | 'loginTokenDays'
+  | 'directoryCreate'
+  | 'directoryMatch'
+  | 'directoryTrustDays'
 >;
 
 /** Called for every log-in that is decided, and for every call of Redis. */
@@ -101,7 +107,7 @@ export async function openStorage(
   const consoleKey = await ConsoleKey.open(meta, masterKeys);
   const keyWatch = await KeyWatch.start(meta, keys, log);
   const shards = await Shards.open(meta, settings.databaseUrl, settings.readPoolMax, log);
-  const users = new Users(meta);
+  const users = new Users(meta, settings.directoryTrustDays);
   const groups = new Groups(meta);
   const messages = new Messages(shards, keys, counters, log);
   const membership = {
@@ -142,7 +148,10 @@ export async function openStorage(
     devices: new Devices(meta),
     loginTokens: new LoginTokens(meta, audit, settings.loginTokenDays),
     quietHours,
-    passwords: openPasswords(meta, masterKeys.first.key, limits, redis, watch),
+    passwords: openPasswords(meta, consoleKey, masterKeys.first.key, limits, redis, watch),
+    appPasswords: new AppPasswords(meta, audit, consoleKey),
+    identities: new Identities(meta, audit, settings),
+    personSessions: new PersonSessions(meta),
     /** Undefined: there is none in the settings. */
     redis,
     blobs: new Blobs(meta, keys),
@@ -182,13 +191,14 @@ function openRedis({ redis: url, redisTimeoutMs: timeoutMs }: StorageSettings, l
 
 function openPasswords(
   meta: pg.Pool,
+  consoleKey: ConsoleKey,
   masterKey: Buffer,
   limits: Limits<'db-proxy'>,
   redis: Soft | undefined,
   watch: StorageWatch,
 ) {
   const keys = new RedisKeys(masterKey);
-  return new Passwords(meta, {
+  return new Passwords(meta, consoleKey, {
     marks: new LoginMarks(masterKey, keys, redis),
     failures: new LoginFailures(meta, limits, keys, redis),
     addresses: new AddressFailures(limits, keys, redis),

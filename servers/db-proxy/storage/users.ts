@@ -48,11 +48,14 @@ const COLUMNS = 'id, name, nick, domain, sex, phone, email, avatar, department_i
 
 export class Users {
   readonly #meta: pg.Pool;
+  readonly #trustDays: number;
 
   readonly #entering = new Gather((ids: readonly number[]) => this.#enter(ids));
 
-  constructor(meta: pg.Pool) {
+  /** @param trustDays for how long a directory's word that somebody belongs to the company is good */
+  constructor(meta: pg.Pool, trustDays: number) {
     this.#meta = meta;
+    this.#trustDays = trustDays;
   }
 
   async count(): Promise<number> {
@@ -78,7 +81,10 @@ export class Users {
     return rows.map(userOf);
   }
 
-  /** Who has just been let in, and a number that is greater than that of every log-in before. */
+  /**
+   * Who has just been let in, and a number that is greater than that of every log-in before. Undefined: he comes from a
+   * directory that knows him no longer, or has not said for too long that it does.
+   */
   enter(id: number): Promise<{ user: User; loginNumber: number } | undefined> {
     return this.#entering.get(id);
   }
@@ -88,8 +94,11 @@ export class Users {
     const { rows } = await this.#meta.query<UserRow & { nth: bigint; login_number: bigint }>({
       name: 'user-enters',
       text: `select ${COLUMNS}, e.nth, nextval('meta.login_number') as login_number
-               from unnest($1::int[]) with ordinality as e (user_id, nth) join meta.users on id = e.user_id`,
-      values: [ids],
+               from unnest($1::int[]) with ordinality as e (user_id, nth) join meta.users on id = e.user_id
+              where not exists (
+                select from meta.identity i where i.user_id = e.user_id
+                having bool_or(i.gone) or max(i.vouched) < now() - $2 * interval '1 day')`,
+      values: [ids, this.#trustDays],
     });
     const entered: ({ user: User; loginNumber: number } | undefined)[] = ids.map(() => undefined);
     for (const { nth, login_number: loginNumber, ...row } of rows)

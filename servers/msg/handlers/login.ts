@@ -1,8 +1,8 @@
 import { seconds } from '../../../common/clock.js';
-import { ImError } from '../../../common/errors.js';
+import { type ErrorCode, ImError } from '../../../common/errors.js';
 import { FRAME_SIZE_MAX } from '../../../common/limits.js';
 import { encodeFrame } from '../../../common/pdu/command.js';
-import { cluster, login, server } from '../../../common/pdu/commands.js';
+import { cluster, login, message, server } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
 import { type Capability, grantedOf } from '../capabilities.js';
 import type { MsgContext } from '../context.js';
@@ -18,13 +18,17 @@ const HEARTBEAT_S = 30;
 const RETURN_MS_MAX = 60_000;
 
 /** Shown to people by TeamTalk clients, so in the words they know. */
-const TEXT = { ok: '成功', down: '服务端异常', left: '用户名/密码错误' } as const;
+const TEXT = { ok: '成功', down: '服务端异常', left: '用户名/密码错误', insecure: '连接未加密' } as const;
 
 /** A client says who it is. Answered once everything that is meant for it from then on will reach it. */
 export async function enter(ctx: MsgContext, asked: IM.Login.IMLoginReq, session: Session, seq: number): Promise<void> {
   session.verify();
   if (!ctx.dbProxies.open) return refuse(ctx, session, seq, ResultType.REFUSE_REASON_NO_DB_SERVER, TEXT.down);
   if (!ctx.routes.open) return refuse(ctx, session, seq, ResultType.REFUSE_REASON_NO_ROUTE_SERVER, TEXT.down);
+  if (asked.clearPassword != null && !session.confidential) {
+    complain(asked, session, seq, 'NOT_ALLOWED', 'clear_password: this connection is not encrypted');
+    return refuse(ctx, session, seq, ResultType.REFUSE_REASON_DB_VALIDATE_FAILED, TEXT.insecure);
+  }
   const span = ctx.telemetry?.begin('log-in');
   try {
     const { userName, password } = asked;
@@ -33,7 +37,13 @@ export async function enter(ctx: MsgContext, asked: IM.Login.IMLoginReq, session
       password,
       clientAddress: session.connection.address,
       ...(span !== undefined && { traceparent: span.traceparent }),
-      ...(asked.capabilities.includes('token1') && { token: asked.token, device: deviceOf(asked) }),
+      ...(asked.capabilities.includes('token1') && {
+        token: asked.token,
+        signInCode: asked.signInCode,
+        codeVerifier: asked.codeVerifier,
+        clearPassword: asked.clearPassword,
+        device: deviceOf(asked),
+      }),
     });
     span?.note('verified');
     if (verdict.resultCode !== 0 || verdict.userInfo === undefined) {
@@ -43,6 +53,7 @@ export async function enter(ctx: MsgContext, asked: IM.Login.IMLoginReq, session
   } catch (error) {
     if (!(error instanceof ImError)) throw error;
     ctx.log.warn({ error: error.message, address: session.connection.address }, 'log-in not decided');
+    complain(asked, session, seq, error.code);
     refuse(ctx, session, seq, ResultType.REFUSE_REASON_NO_DB_SERVER, TEXT.down);
   } finally {
     const problem = session.online ? undefined : 'not logged in';
@@ -115,6 +126,12 @@ function extras(ctx: MsgContext, granted: ReadonlySet<Capability>): Partial<IM.L
     frameSizeMax: FRAME_SIZE_MAX,
     returnMs: Math.min(Math.ceil((ctx.sessions.count / ctx.returnsPerSecond) * 1000), RETURN_MS_MAX),
   };
+}
+
+/** Before the refusal, in words, for a client that wants to hear them. */
+function complain(asked: IM.Login.IMLoginReq, session: Session, seq: number, code: ErrorCode, text?: string): void {
+  if (!asked.capabilities.includes('err1')) return;
+  session.send(encodeFrame(message.error, seq, { commandId: login.enter.id, seq, code, text }));
 }
 
 function refuse(

@@ -145,6 +145,16 @@ function List({
                   </button>
                   <span class="soft small-text">
                     <Said text={person.name} />
+                    {person.source !== undefined && (
+                      <>
+                        {' '}
+                        <Mark>
+                          <span title={person.source}>
+                            {person.source === 'ldap' ? t('users.sourceLdap') : t('users.sourceOidc')}
+                          </span>
+                        </Mark>
+                      </>
+                    )}
                   </span>
                 </div>
               </div>

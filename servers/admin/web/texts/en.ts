@@ -1,6 +1,8 @@
+import { peopleEn } from './en-people.js';
 import { systemEn } from './en-system.js';
 
 export const en = {
+  ...peopleEn,
   ...systemEn,
   product: 'TeamTalk console',
   loading: 'Loading',

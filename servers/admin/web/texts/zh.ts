@@ -1,7 +1,9 @@
 import type { Texts } from './index.js';
+import { peopleZh } from './zh-people.js';
 import { systemZh } from './zh-system.js';
 
 export const zh: Texts = {
+  ...peopleZh,
   ...systemZh,
   product: 'TeamTalk 控制台',
   loading: '正在加载',

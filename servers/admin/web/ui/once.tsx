@@ -2,12 +2,20 @@ import { t } from '../texts/index.js';
 import { say } from './ask.js';
 import { Button, Dialog } from './parts.js';
 
+interface OnceProps {
+  readonly title: string;
+  /** Default: that it is to be handed over to somebody. */
+  readonly text?: string;
+  readonly secret: string;
+  onClose(): void;
+}
+
 /** A secret that is shown this once and kept nowhere. */
-export function OnceDialog({ title, secret, onClose }: { title: string; secret: string; onClose(): void }) {
+export function OnceDialog({ title, text = t('users.handOverText'), secret, onClose }: OnceProps) {
   return (
     <Dialog title={title} onClose={onClose}>
       <div class="stack">
-        <p>{t('users.handOverText')}</p>
+        <p>{text}</p>
         <p>
           <code>{secret}</code>
         </p>
