@@ -52,7 +52,8 @@ export const ldapSettings = {
     (filter) => {
       try {
         FilterParser.parseString(filter);
-        return undefined;
+        // The parser closes what was left open; parentheses in values are written as \\28 and \\29.
+        return filter.split('(').length === filter.split(')').length ? undefined : 'not every ( has its )';
       } catch (error) {
         return `no LDAP filter: ${(error as Error).message}`;
       }

@@ -194,7 +194,8 @@ export class Ldap {
       timer = setTimeout(() => reject(new Error(`no answer within ${Math.ceil(ms)} ms`)), ms);
     });
     const all = async () => {
-      if (ldapStartTls && !secure) await client.startTLS(this.#tls);
+      // Whose certificate it has to be is not known by the library here.
+      if (ldapStartTls && !secure) await client.startTLS({ ...this.#tls, host: hostOf(url) });
       return work(client);
     };
     const answer = all();
@@ -215,6 +216,10 @@ function byLowerName(entry: Readonly<Record<string, unknown>>): ReadonlyMap<stri
 function textOf(value: unknown): string | undefined {
   const [first] = Array.isArray(value) ? (value as unknown[]) : [value];
   return first === undefined || first === null || first === '' ? undefined : String(first);
+}
+
+function hostOf(url: string): string {
+  return new URL(url).hostname.replace(/^\[|\]$/g, '');
 }
 
 function certificatesIn(path: string): string {

@@ -1,3 +1,7 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Teardown } from './postgres.js';
 /** Asking over HTTP, everything of the answer in one object. */
 export interface Answer {
   readonly status: number;
@@ -28,4 +32,15 @@ export function caller(base: string, key?: string) {
     const isJson = /json/.test(response.headers.get('content-type') ?? '');
     return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : undefined, text };
   };
+}
+
+/** On any free port of loopback, until the end of the test. */
+export async function listening(t: Teardown, server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.teardown(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
 }

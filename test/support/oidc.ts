@@ -1,8 +1,7 @@
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import Provider from 'oidc-provider';
 import type { Page } from 'playwright-core';
+import { listening } from './http.js';
 import type { Teardown } from './postgres.js';
 
 /** What the provider says of somebody; by the name that is typed at its page. */
@@ -37,16 +36,6 @@ export async function testProvider(t: Teardown, publicUrl: string, accounts: Acc
   });
   server.on('request', provider.callback());
   return { issuer };
-}
-
-export async function listening(t: Teardown, server: Server): Promise<number> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.teardown(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return (server.address() as AddressInfo).port;
 }
 
 /** On the provider's pages: says who it is, and yes to what is asked. */

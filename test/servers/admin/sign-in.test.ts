@@ -9,7 +9,8 @@ import { login } from '../../../common/pdu/commands.js';
 import type { MyPage } from '../../../servers/admin/api.js';
 import { TestCluster, until } from '../../support/cluster.js';
 import { addAdmin, Browser } from '../../support/console.js';
-import { CLIENT, listening, passProvider, testProvider } from '../../support/oidc.js';
+import { listening } from '../../support/http.js';
+import { CLIENT, passProvider, testProvider } from '../../support/oidc.js';
 import { openPages } from '../../support/pages.js';
 import { freePort, testPostgres } from '../../support/postgres.js';
 
