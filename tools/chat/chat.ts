@@ -74,7 +74,10 @@ export class Chat {
       this.#end(EXIT.failed);
     });
     const code = await this.#ended;
-    this.#desk.connected?.client.close();
+    const client = this.#desk.connected?.client;
+    // Nobody else has its token: the device would be left in the list without anybody behind it.
+    if (this.#desk.account.signedIn !== undefined) await client?.logout().catch(() => undefined);
+    client?.close();
     return code;
   }
 

@@ -7,6 +7,7 @@ import {
   type Way,
 } from '../../common/client/client.js';
 import type { IM } from '../../common/pdu/pb.js';
+import type { SignedIn } from './sign-in.js';
 
 export interface Account extends Way {
   /** The login server, `http://host:8080` or with https. */
@@ -14,6 +15,8 @@ export interface Account extends Way {
   readonly user: string;
   readonly password: string;
   readonly clientType: IM.BaseDefine.ClientType;
+  /** With the company's account, in place of user and password. */
+  readonly signedIn?: SignedIn;
 }
 
 export interface Connected {
@@ -26,12 +29,14 @@ const PAUSE_MS_FIRST = 500;
 const PAUSE_MS_MAX = 30_000;
 
 /** Asks for a msg server and logs in there. @throws LoginRefused, ConnectError */
-export async function connectTo({ loginUrl, ...account }: Account): Promise<Connected> {
+export async function connectTo({ loginUrl, signedIn, ...account }: Account): Promise<Connected> {
   const { host, port } = await findMsgServer(loginUrl, undefined, account.ca);
   // Nobody takes pushes from a list here: events are enough.
   // Who names a capability is told when to come back should the server die.
-  const terminal = { clientVersion: 'terminal', capabilities: ['ack2'], pushesMax: 0 };
-  const client = await Client.login({ host, port, ...account, ...terminal });
+  const capabilities = signedIn === undefined ? ['ack2'] : ['ack2', 'token1'];
+  const terminal = { clientVersion: 'terminal', capabilities, pushesMax: 0 };
+  const client = await Client.login({ host, port, ...account, ...signedIn?.credentials, ...terminal });
+  signedIn?.entered(client);
   return { client, address: `${host}:${port}`, sinceMs: Date.now() };
 }
 

@@ -1,11 +1,15 @@
 /** People with the company's account: a real provider, the real page in a browser, clients that are let in by it. */
+import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import pg from 'pg';
 import type { Page } from 'playwright-core';
 import t from 'tap';
 import type { Client, LoginRefused } from '../../../common/client/client.js';
 import { login } from '../../../common/pdu/commands.js';
+import { projectRoot } from '../../../common/root.js';
 import type { MyPage } from '../../../servers/admin/api.js';
 import { TestCluster, until } from '../../support/cluster.js';
 import { addAdmin, Browser } from '../../support/console.js';
@@ -317,4 +321,24 @@ t.test('pages of others change nothing, and what is seen of people has its sourc
   const admin = await Browser.loggedIn(cluster, 'owner');
   const { people } = (await admin.ask<{ people: object[] }>('GET', '/api/users?search=wei')).body;
   t.match(people, [{ name: 'wei', source: issuer }]);
+});
+
+t.test('the terminal client signs in, and leaves no device behind', async (t) => {
+  const args = [join(projectRoot, 'dist/tools/client.js'), '--sign-in', publicUrl, '--login', cluster.loginHttp];
+  const child = spawn(process.execPath, args);
+  t.teardown(() => child.kill('SIGKILL'));
+  let text = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (said) => (text += String(said)));
+  const ended = once(child, 'exit');
+  const address = () => /Sign in at\s+(\S+)/.exec(text)?.[1];
+  await until(() => address() !== undefined, 'the address', 60_000);
+  const page = await open(t);
+  await signIn(page, 'sub-4', new URL(address()!).search);
+  await page.getByRole('button', { name: 'Let it in' }).click();
+  await page.getByText('You are logged in').waitFor();
+  await until(() => /you are /.test(text), 'the client to be in', 60_000);
+  child.stdin.end();
+  t.same(await ended, [0, null]);
+  const { rows } = await meta.query("select 1 from meta.login_token where device_name like 'terminal on %'");
+  t.equal(rows.length, 0);
 });
