@@ -1,40 +1,8 @@
 import { isIP } from 'node:net';
-import { z } from 'zod';
 import { isLoopback } from '../../common/net/door.js';
-import { ROLES, type Role } from '../../common/roles.js';
-import {
-  type Definitions,
-  milliseconds,
-  type Setting,
-  SettingsError,
-  type SettingsOf,
-  secret,
-  text,
-} from '../../common/settings.js';
+import { type Definitions, milliseconds, SettingsError, type SettingsOf, secret, text } from '../../common/settings.js';
 
-/** What the provider calls a group → the role that its members have in the console. */
-export type RoleMap = ReadonlyMap<string, Role>;
-
-function roleMap(doc: string): Setting<RoleMap> {
-  const parse = (list: string, ctx: z.RefinementCtx): RoleMap => {
-    const roles = new Map<string, Role>();
-    for (const each of list.split(',').filter((it) => it.trim() !== '')) {
-      const [, group, name] = /^\s*(.+?)\s*=\s*(\w+)\s*$/.exec(each) ?? [];
-      const role = ROLES.find((it) => it === name);
-      if (group === undefined || role === undefined)
-        ctx.addIssue({
-          code: 'custom',
-          message: `expected group=role, not "${each.trim()}"; roles: ${ROLES.join(', ')}`,
-        });
-      else roles.set(group, role);
-    }
-    return roles;
-  };
-  const is = z.string().transform(parse);
-  return { is: is as unknown as z.ZodType<RoleMap>, unit: 'group=role, …', default: new Map(), doc };
-}
-
-/** Of the console, where people and administrators sign in with the company's account. */
+/** Of the console, where people sign in with the company's account. */
 export const oidcSettings = {
   oidcIssuer: text('', 'issuer of OpenID Connect: https://login.example.com/realms/company; empty: none'),
   oidcClientId: text('', 'as whom the console is known there; its redirect URI is publicUrl + /sign-in/callback'),
@@ -45,10 +13,6 @@ export const oidcSettings = {
   oidcEmailClaim: text('email', 'claim with the e-mail'),
   oidcDepartmentClaim: text('', 'claim with the name of the department, looked for among those that are here'),
   oidcTimeoutMs: milliseconds(5_000, 'how long the provider may take for one answer'),
-  oidcRoleClaim: text('groups', 'claim with the groups that oidcRoles is about'),
-  oidcRoles: roleMap(
-    'who may into the console: groups and the roles that their members have there; none: nobody by this way',
-  ),
   signInRedirects: text(
     '',
     'addresses beside this machine’s own that clients may have the code sent to, comma-separated, exact',

@@ -154,14 +154,4 @@ t.test('wrong settings stop the start', async (t) => {
     t.throws(wrong(over), SettingsError);
   }
   t.equal(Oidc.of({ ...settings, oidcIssuer: '', oidcClientId: '' }, log), undefined);
-  const roles = (text: string) =>
-    readSettings('admin', adminSettings, { env: { TT_ADMIN_OIDC_ROLES: text } }).oidcRoles;
-  t.same(
-    [...roles('IT staff=admin, cn=x=owner')],
-    [
-      ['IT staff', 'admin'],
-      ['cn=x', 'owner'],
-    ],
-  );
-  t.throws(() => roles('staff=king'), /oidcRoles/);
 });
