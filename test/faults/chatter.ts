@@ -12,7 +12,7 @@ const { SESSION_TYPE_SINGLE, SESSION_TYPE_GROUP } = IM.BaseDefine.SessionType;
 const { MSG_TYPE_SINGLE_AUDIO, MSG_TYPE_GROUP_AUDIO } = IM.BaseDefine.MsgType;
 
 /** Messages without an ack that one talks on over, in one conversation. */
-const WINDOW = 8;
+const WINDOW = 24;
 /** A server has refused, or is not there: so long until the next attempt. */
 const RETRY_MS = 100;
 /** A message without an ack by then will get none: servers try for 8 s and more. */

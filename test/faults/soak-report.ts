@@ -35,6 +35,8 @@ export function linesOf({ tally, disturbances, ms, ...report }: SoakReport): str
     ),
     `${report.faults.length} faults${byKind(report.faults)}, ${report.fsck === '' ? 'the databases agree' : 'fsck has findings'}`,
     ...report.faults.slice(0, 20).map(({ kind, conversation, detail }) => `  ${kind} in ${conversation}: ${detail}`),
+    `${report.crashes.length} servers ended of themselves`,
+    ...report.crashes,
     ...report.fsck.split('\n').filter((line) => line !== ''),
   ];
 }
@@ -80,6 +82,7 @@ a voice message. Buckets move between the shards all the time, and some of the m
 ${Object.entries(BROKEN)
   .map(([kind, words]) => `| **${words}** | **${of(kind)}** |`)
   .join('\n')}
+| **servers that ended of themselves** | **${report.crashes.length}** |
 | \`fsck\` over all databases, 5 % of the messages opened | ${fsck === '' ? 'no finding' : 'findings'} |
 
 ## How long it took to be whole

@@ -24,6 +24,7 @@ t.test('a chat under fire keeps every promise', async (t) => {
   });
   for (const line of linesOf(report)) t.comment(line);
   t.same(report.faults.slice(0, 20), [], 'no promise is broken');
+  t.same(report.crashes, [], 'no server has ended of itself');
   t.equal(report.fsck, '', 'what is at rest agrees with itself');
   t.ok(report.tally.acked > 1_000, 'there was something to judge');
   t.ok(report.disturbances.length > 0 && report.bucketsMoved > 0, 'and it was disturbed');

@@ -44,6 +44,8 @@ export interface SoakReport {
   readonly movesTakenUp: number;
   /** Of the chat itself. */
   readonly ms: number;
+  /** Servers that ended by a fault of their own. */
+  readonly crashes: readonly string[];
   /** What fsck has to say; empty when all agrees. */
   readonly fsck: string;
 }
@@ -135,6 +137,7 @@ export async function soak(t: Teardown, options: SoakOptions): Promise<SoakRepor
     moversKilled: mover.killed,
     movesTakenUp: mover.failed,
     ms,
+    crashes: cluster.stderr.filter((line) => line.includes('"msg":"a fault of ours')),
     fsck: code === 0 ? '' : stdout + stderr,
   };
 }

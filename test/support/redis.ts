@@ -190,6 +190,9 @@ const CLUSTER_NODE = [
   'no',
   '--cluster-node-timeout',
   '1000',
+  // A replica that was started a moment ago, and has nothing yet, may take over: there is nothing to lose.
+  '--cluster-replica-validity-factor',
+  '0',
 ];
 const INSTALL_MS_MAX = 180_000;
 

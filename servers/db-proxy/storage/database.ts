@@ -48,6 +48,8 @@ export function openPool(url: string, name: string, max: number): pg.Pool {
       ? {}
       : { Client: PrimaryClient.bind(null, primary, config) as unknown as new () => pg.ClientBase };
   const pool = new pg.Pool({ ...config, ...one, max, idleTimeoutMillis: 60_000 });
+  // One that breaks in the middle of a transaction: its statements fail, and say so.
+  pool.on('connect', (client) => client.on('error', () => undefined));
   pool.on('error', () => undefined); // an idle connection that broke is replaced when it is next needed
   return pool;
 }

@@ -165,6 +165,7 @@ export class PrimaryClient extends pg.Client {
 
   constructor(primary: Primary, config: pg.ClientConfig) {
     super(config);
+    this.on('error', () => undefined); // between being connected and being admitted, nobody else listens
     this.#primary = primary;
   }
 

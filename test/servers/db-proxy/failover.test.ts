@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { bucketOf, singleConversation } from '../../../common/conversation.js';
+import { inTransaction, openPool } from '../../../servers/db-proxy/storage/database.js';
 import { checkDatabaseUrl } from '../../../servers/db-proxy/storage/database-url.js';
 import { moveBucket } from '../../../servers/db-proxy/storage/move.js';
 import { addShard, prepareShards } from '../../../servers/db-proxy/storage/shard-admin.js';
@@ -135,6 +136,21 @@ t.test('what a primary that came back from a crash has, but its replica has not,
   t.notOk(isAcked, 'and not acked');
   signalTree(pair.replica.pid, 'SIGCONT');
   t.match(await sending, { msgId: 2, duplicate: true }, 'until the replica has it');
+});
+
+t.test('a connection that breaks in the middle of a transaction', async (t) => {
+  const { url } = await testPostgres(t);
+  const pool = openPool(url, 'db-proxy', 1);
+  t.teardown(() => pool.end());
+  const cut = inTransaction(pool, async (client) => {
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    const ended = new Promise((resolve) => client.once('end', resolve));
+    await askThere(url, `select pg_terminate_backend(${rows[0]!.pid})`);
+    await ended; // nobody waits for an answer just then
+    await client.query('select 1');
+  });
+  await t.rejects(cut, 'fails, and the process lives');
+  t.match(await pool.query('select 1 as one'), { rows: [{ one: 1 }] });
 });
 
 t.test('what is no address', (t) => {
