@@ -18,6 +18,7 @@ import { projectRoot } from '../../common/root.js';
 import { commandTable } from '../../common/server/command-table.js';
 import type { Running } from '../../common/server/lifecycle.js';
 import { readSettings } from '../../common/settings.js';
+import { encryptText } from '../../common/text-cipher.js';
 import { may } from '../../servers/admin/permissions.js';
 import { routes } from '../../servers/admin/routes.js';
 import { CAPABILITIES } from '../../servers/msg/capabilities.js';
@@ -27,8 +28,8 @@ import { msgSettings } from '../../servers/msg/settings.js';
 import { startPushServer } from '../../servers/push/server.js';
 import { pushSettings } from '../../servers/push/settings.js';
 import { fromRouteServers } from '../../servers/route/commands.js';
-import { CLUSTER_SECRET, TestCluster, testLog, until } from '../support/cluster.js';
-import { addAdmin, Browser } from '../support/console.js';
+import { CLUSTER_SECRET, md5Hex, PASSWORD, TestCluster, testLog, until } from '../support/cluster.js';
+import { ADMIN_PASSWORD, addAdmin, Browser } from '../support/console.js';
 import { databaseText } from '../support/database-text.js';
 import { listenTo } from '../support/frames.js';
 import { caller } from '../support/http.js';
@@ -289,7 +290,7 @@ t.test('what servers say to the one they dialled', async (t) => {
         continue;
       }
       await until(() => links.open, `a link from ${from} to ${to}`);
-      logLines.length = 0;
+      const since = logLines.length;
       const count = async () => (await cluster.metric(server, 'peer_commands_refused_total', `from="${from}"`)) || 0;
       const before = await count();
       const codes = new Map<number, string>();
@@ -304,7 +305,8 @@ t.test('what servers say to the one they dialled', async (t) => {
       const refused = [...codes].filter(([, code]) => code === 'NOT_ALLOWED').map(([id]) => id);
       t.strictSame(inOrder(refused), inOrder(others(may)), `and it refuses all else`);
       t.equal((await count()) - before, refused.length, 'each counted');
-      t.equal(logLines.filter((line) => line.includes('not allowed: command')).length, refused.length, 'and logged');
+      const logged = logLines.slice(since).filter((line) => line.includes('not allowed: command'));
+      t.equal(logged.length, refused.length, 'and logged');
       links.close();
     }
   }
@@ -389,4 +391,20 @@ t.test('the store and the login server', async (t) => {
   t.equal(await answers('f/0/0/nothing.txt?e=9999999999999&s=forged', 'GET'), 404);
   for (const path of ['/', '/metrics', '/api/v1/users', '/healthz'])
     t.equal((await fetch(new URL(path, cluster.loginHttp))).status, 404, path);
+});
+
+// ------------------------------------------------------------------------------------------------------------- the logs
+
+t.test('after all of this no log has a secret, or what somebody wrote', async (t) => {
+  const said = ['with Carol', 'without Carol', 'between us', 'forged'].map((text) => encryptText(text).toString());
+  const secrets = [PASSWORD, md5Hex(PASSWORD), ADMIN_PASSWORD, CLUSTER_SECRET, cluster.masterKey, cluster.databaseUrl];
+  const keys = logLines.filter((line) => /\btt_[0-9a-f]{16}_(?!nothing)/.test(line));
+  t.ok(logLines.length > 200, `${logLines.length} lines, of every level`);
+  for (const words of [...said, ...secrets, 'with Carol', 'without Carol', 'between us'])
+    t.same(
+      logLines.filter((line) => line.includes(words)),
+      [],
+      words.slice(0, 8),
+    );
+  t.same(keys, [], 'nor a key');
 });

@@ -10,6 +10,7 @@ import { Client, findMsgServer, LoginRefused } from '../../common/client/client.
 import { login } from '../../common/pdu/commands.js';
 import { IM } from '../../common/pdu/pb.js';
 import { PORTS } from '../../tools/cluster/plan.js';
+import { freshPair } from '../support/certificates.js';
 import { freshDatabase, until } from '../support/cluster.js';
 import { type Teardown, testPostgres } from '../support/postgres.js';
 import { type Info, isAlive, type Launcher, launch, startProcesses, temporaryData } from '../support/processes.js';
@@ -22,7 +23,7 @@ const PEOPLE = ['TT001', 'TT002', 'TT003', 'TT004', 'TT005', 'TT006'];
 /** The launches below share a folder: what one leaves the next one finds. */
 const data = await temporaryData(t);
 const sizes = ['--msg-servers', '2', '--db-proxies', '2', '--route-servers', '2'];
-const first = await startProcesses(t, { data, args: [...sizes, '--demo-users', `${PEOPLE.length}`] });
+const first = await startProcesses(t, { data, args: [...sizes, '--tls', '--demo-users', `${PEOPLE.length}`] });
 const { portOffset } = first;
 const at = (port: number) => port + portOffset;
 const SERVERS = [
@@ -113,6 +114,42 @@ t.test('every server has its page of metrics and says that it is alive', async (
   }
   const known = async () => /^teamtalk_msg_servers\{.*\} 2$/m.test(await page(first.info.metrics.login!));
   await until(known, 'the login server to know both msg servers');
+});
+
+t.test('SIGHUP: a new certificate is taken up, one that cannot be used is not', async (t) => {
+  const doors = ['login', 'file', 'msg-1', 'msg-2'];
+  const { pids } = await first.state();
+  const days = async (name: string) =>
+    Math.round(
+      Number(/^teamtalk_tls_certificate_days_left\{.*\} (\S+)$/m.exec(await page(first.info.metrics[name]!))?.[1]),
+    );
+  const put = async (cert: string, key: string) => {
+    await writeFile(join(data, 'tls', 'key.pem'), key);
+    await writeFile(first.info.tlsCertificate!, cert);
+    for (const name of doors) process.kill(pids[name]!, 'SIGHUP');
+  };
+  const [host, port] = first.info.msg[0]!.split(':');
+  const enterWith = async (ca: string) => {
+    const place = { host: host!, port: Number(port), user: 'TT001', password: PASSWORD };
+    await (await Client.login({ ...place, tls: true, ca })).logout();
+  };
+  for (const name of doors) t.equal(await days(name), 365, `${name}, as it was made`);
+  const fresh = await freshPair(90);
+  await put(fresh.cert, fresh.key);
+  for (const name of doors) await until(async () => (await days(name)) === 90, `${name} to take it up`, 30_000);
+  await enterWith(fresh.cert);
+
+  await put('-----BEGIN CERTIFICATE-----\nno certificate\n-----END CERTIFICATE-----\n', fresh.key);
+  const said = (name: string) =>
+    first.stderr
+      .map((line) => JSON.parse(line))
+      .some((it) => it.server === name && it.level >= 50 && /the old one stays/.test(it.msg));
+  for (const name of doors) await until(() => said(name), `${name} to say that it cannot be used`, 30_000);
+  for (const name of doors) t.equal(await days(name), 90, `${name} keeps the old one`);
+  await enterWith(fresh.cert);
+  const now = (await first.state()).pids;
+  for (const name of doors) t.equal(now[name], pids[name], `${name} runs on`);
+  await put(fresh.cert, fresh.key);
 });
 
 t.test('clients find a msg server over HTTP and TCP, and are spread over all', async (t) => {
