@@ -1,3 +1,5 @@
+import { COLOURS } from './plot.js';
+
 /** A bar of parts that lie behind one another. */
 export interface Bar {
   readonly name: string;
@@ -8,7 +10,7 @@ const WIDTH = 560;
 const LEFT = 250;
 const ROW = 36;
 const BAR_HEIGHT = 22;
-const COLOURS = ['#0f766e', '#b45309', '#6d28d9', '#be185d', '#1d4ed8', '#4d7c0f', '#57534e', '#0e7490'];
+
 const LEGEND_WIDTH = 85;
 const FOOT = 70;
 
@@ -45,7 +47,7 @@ function one(title: string, unit: string, bars: readonly Bar[]): string {
   });
   const foot = 26 + bars.length * ROW;
   const legend = kinds.map((kind, i) => {
-    const x = LEFT + i * LEGEND_WIDTH;
+    const x = i * LEGEND_WIDTH;
     return `<rect x="${x}" y="${foot}" width="12" height="12" fill="${colour(kind)}"/><text x="${x + 16}" y="${foot + 10}">${kind}</text>`;
   });
   return `<text x="0" y="14" font-weight="bold">${title}</text>${rows.join('')}${kinds.length > 1 ? legend.join('') : ''}`;

@@ -12,7 +12,21 @@ export interface PlotWords {
 }
 
 const AREA = { left: 70, top: 40, width: 560, height: 300 } as const;
-const COLOURS = ['#0f766e', '#b45309', '#6d28d9', '#be185d', '#1d4ed8', '#4d7c0f', '#57534e', '#0e7490', '#a16207'];
+/** More than there are kinds of servers, and lines in one plot. */
+export const COLOURS = [
+  '#0f766e',
+  '#b45309',
+  '#6d28d9',
+  '#be185d',
+  '#1d4ed8',
+  '#4d7c0f',
+  '#57534e',
+  '#0e7490',
+  '#a16207',
+  '#9f1239',
+  '#312e81',
+  '#15803d',
+];
 const LEGEND_ROW = 18;
 
 /** Both axes by powers of ten: what grows with the size itself goes up at 45°, what does not stays level. */
