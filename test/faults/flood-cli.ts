@@ -38,24 +38,22 @@ async function flood(): Promise<boolean> {
   await crowd.come();
   say(`${clients} clients are here after ${Math.round(performance.now() - beganMs)} ms`);
   await crowd.flows('at first');
-  const port = Number(new URL(`tcp://${cluster.info.msg[0]}`).port);
+  const ports = cluster.info.msg.map((place) => Number(new URL(`tcp://${place}`).port));
   const memories: Map<string, number>[] = [];
   for (let storm = 1; storm <= storms; storm++) {
-    const before = crowd.byPort();
-    const lost = before.get(port) ?? [];
-    const pid = await cluster.kill('msg-1');
-    const others = names.filter((name) => !lost.includes(name));
+    // Who has come to the other server stays there: in turns.
+    const at = (storm - 1) % ports.length;
+    const lost = new Set(crowd.byPort().get(ports[at]!));
+    const others = names.filter((name) => !lost.has(name));
+    const pid = await cluster.kill(`msg-${at + 1}`);
     const othersMs = await crowd.flows('of those on the other server', others);
     const allMs = await crowd.flows('of all');
-    await cluster.back('msg-1', pid);
+    await cluster.back(`msg-${at + 1}`, pid);
     memories.push(await memoryOf(cluster.info.metrics));
     say(
-      `storm ${storm}: ${lost.length} lost their server; the other ${others.length} had acks after ${othersMs} ms at the latest, all after ${othersMs + allMs} ms`,
+      `storm ${storm}: ${lost.size} lost their server; the other ${others.length} had acks after ${othersMs} ms at the latest, all after ${othersMs + allMs} ms`,
     );
     say(`  MB: ${[...memories.at(-1)!].map(([name, bytes]) => `${name} ${Math.round(bytes / 2 ** 20)}`).join(', ')}`);
-    // Who has come to the other server stays there: every second storm is for those.
-    if (storm < storms)
-      await cluster.back('msg-2', await cluster.kill('msg-2')).then(() => crowd.flows('after the other one'));
   }
   await crowd.fallSilent();
   const faults = checker.faults();
@@ -73,7 +71,7 @@ async function flood(): Promise<boolean> {
 async function memoryOf(metrics: Readonly<Record<string, string>>): Promise<Map<string, number>> {
   const found = Object.entries(metrics).map(async ([name, url]): Promise<[string, number]> => {
     const text = await (await fetch(url)).text();
-    return [name, Number(/process_resident_memory_bytes\S* (\S+)/.exec(text)?.[1])];
+    return [name, Number(/^process_resident_memory_bytes\S* (\d+)/m.exec(text)?.[1])];
   });
   return new Map(await Promise.all(found));
 }
