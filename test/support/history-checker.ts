@@ -228,7 +228,8 @@ export class HistoryChecker {
 
   /** A page of a history, in any order. All pages of a conversation together have to be the whole of it, once. */
   page(conversation: string, messages: Iterable<Kept>): void {
-    this.#conversation(conversation).kept.push(...messages);
+    const { kept } = this.#conversation(conversation);
+    for (const message of messages) kept.push(message); // too many to be arguments
   }
 
   /** To be asked once, when everything has been recorded. */
