@@ -205,7 +205,7 @@ t.test('people of an LDAP server', { skip }, async (t) => {
     t.equal(await ask({ ldapUrls: `ldap://127.0.0.1:1, ${slapd.url}` }), 'lin', 'the next one answers');
     const silent = { ...usual, ...ldap, ldapTimeoutMs: 300 };
     const one = Ldap.of(silent, log)!;
-    slapd.pause();
+    await slapd.pause();
     t.teardown(() => slapd.resume());
     await t.rejects(one.find('lin'), { code: 'DIRECTORY_UNAVAILABLE' });
     await t.rejects(one.find('lin'), { code: 'DIRECTORY_UNAVAILABLE', detail: /no answer within/ }, 'at once, by then');

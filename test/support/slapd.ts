@@ -5,7 +5,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, rmSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -109,9 +109,11 @@ export class TestSlapd {
     running.delete(server);
   }
 
-  /** Takes connections, answers nothing. */
-  pause(): void {
+  /** Takes connections, answers nothing. Its threads stop a moment after the signal. */
+  async pause(): Promise<void> {
     this.#process!.kill('SIGSTOP');
+    const state = async () => /\) T /.test(await readFile(`/proc/${this.#process!.pid}/stat`, 'utf8'));
+    await until(state, 'slapd to stand still');
   }
 
   resume(): void {

@@ -6,7 +6,13 @@ import type { BenchCluster } from './cluster.js';
 import type { Ledger } from './ledger.js';
 import type { ScenarioOptions } from './scenarios.js';
 
-const { ClientType } = IM.BaseDefine;
+const { CLIENT_TYPE_WINDOWS: PC, CLIENT_TYPE_ANDROID } = IM.BaseDefine.ClientType;
+
+/**
+ * For crowds: TeamTalk tells each PC client of each user whose PC comes, so that ten thousand PCs that come in are a hundred
+ * million frames, and nothing else would be measured.
+ */
+export const PHONE = CLIENT_TYPE_ANDROID;
 
 export const LOGINS_AT_ONCE = 20;
 const LOGIN_TRIES = 5;
@@ -49,13 +55,18 @@ export async function drive(
 }
 
 /** @param first the first one of the demo people, from 0 */
-export async function logins(cluster: BenchCluster, count: number, first = 0): Promise<Client[]> {
+export async function logins(
+  cluster: BenchCluster,
+  count: number,
+  first = 0,
+  clientType: IM.BaseDefine.ClientType = PC,
+): Promise<Client[]> {
   const clients: Client[] = new Array(count);
   let next = 0;
   const one = async () => {
     while (next < count) {
       const i = next++;
-      clients[i] = await comeIn(cluster, first + i);
+      clients[i] = await comeIn(cluster, first + i, clientType);
     }
   };
   await Promise.all(Array.from({ length: LOGINS_AT_ONCE }, one));
@@ -63,19 +74,18 @@ export async function logins(cluster: BenchCluster, count: number, first = 0): P
 }
 
 /** On a machine at its end one may have to wait for longer than servers let him, and comes again. */
-async function comeIn(cluster: BenchCluster, i: number): Promise<Client> {
+async function comeIn(cluster: BenchCluster, i: number, clientType: IM.BaseDefine.ClientType): Promise<Client> {
   for (let tries = 1; ; tries++) {
     try {
-      return await enter(cluster, i);
+      return await enter(cluster, i, clientType);
     } catch (error) {
       if (tries === LOGIN_TRIES) throw error;
     }
   }
 }
 
-export function enter(cluster: BenchCluster, i: number): Promise<Client> {
+export function enter(cluster: BenchCluster, i: number, clientType: IM.BaseDefine.ClientType = PC): Promise<Client> {
   const place = cluster.msg[i % cluster.msg.length]!;
-  const clientType = ClientType.CLIENT_TYPE_WINDOWS;
   return Client.login({ ...place, user: demoName(i + 1), password: DEMO_PASSWORD, clientType, timeoutMs: 60_000 });
 }
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { logins } from './clients.js';
+import { logins, PHONE } from './clients.js';
 import type { BenchCluster } from './cluster.js';
 
 /** What a process may have open, on most machines, is the end of what one can hold; a few are for other things. */
@@ -19,7 +19,7 @@ interface Task {
   readonly count: number;
 }
 
-/** Logs demo people `first` to `first + count - 1` in, from 0. */
+/** Logs demo people `first` to `first + count - 1` in by their phones, from 0. */
 export async function hold(cluster: BenchCluster, first: number, count: number): Promise<Held> {
   const children: ChildProcess[] = [];
   const release = () => {
@@ -45,7 +45,7 @@ export async function hold(cluster: BenchCluster, first: number, count: number):
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   process.once('message', async (task: Task) => {
-    await logins(task as unknown as BenchCluster, task.count, task.first);
+    await logins(task as unknown as BenchCluster, task.count, task.first, PHONE);
     process.send!('held');
   });
   process.once('disconnect', () => process.exit());
