@@ -10,6 +10,7 @@ import { IM } from '../../common/pdu/pb.js';
 import { DEMO_PASSWORD, demoName } from '../../tools/cluster/demo.js';
 import { Crowd } from '../faults/crowd.js';
 import { until } from '../support/cluster.js';
+import { type TestClock, testClock } from '../support/faketime.js';
 import { HistoryChecker, type Kept } from '../support/history-checker.js';
 import { isAlive, startProcesses, temporaryData } from '../support/processes.js';
 
@@ -150,7 +151,8 @@ function conversationOf(type: IM.BaseDefine.SessionType, sessionId: number, user
 
 const data = await temporaryData(t);
 const args = ['--msg-servers', '2', '--db-proxies', '2', '--demo-users', `${TALKERS + OTHERS + CROWD}`];
-const cluster = await startProcesses(t, { data, args });
+const clock = await testClock(t);
+const cluster = await startProcesses(t, { data, args, env: typeof clock === 'string' ? {} : clock.env });
 const addresses = cluster.info.msg.map((text): Address => {
   const { hostname: host, port } = new URL(`tcp://${text}`);
   return { host, port: Number(port) };
@@ -282,6 +284,17 @@ t.test('PostgreSQL stands still for 3 s', async (t) => {
   );
   await cluster.killTree('postgres', 'SIGCONT');
   t.comment(`SIGCONT: acks flow after ${Math.round(await acksFlow('the pause'))} ms`);
+});
+
+t.test('the clock of the machine jumps', { skip: typeof clock === 'string' && clock }, async (t) => {
+  for (const seconds of [3_600, -86_400, 0]) {
+    await (clock as TestClock).set(seconds);
+    const off = (await (await talkers[0]!.online()).time()) - Date.now() / 1000;
+    t.ok(Math.abs(off - seconds) < 60, `a server is ${Math.round(off)} s off`);
+    t.comment(`the clock is ${seconds} s off: acks flow after ${Math.round(await acksFlow('the jump'))} ms`);
+    await deliveriesFlow();
+  }
+  t.ok(talkers.every(stayed), 'no client has noticed anything');
 });
 
 t.test('a msg server that is frozen is named to nobody, and goes on as if nothing had been', async (t) => {
