@@ -259,7 +259,11 @@ class Fsck {
       const { rows: values } = await client.query<{ max: string | null; last: string; called: boolean }>(
         `select (select max(${column})::text from ${table}) as max, last_value::text as last, is_called as called from ${sequence}`,
       );
-      const { max, last, called } = values[0]!;
+      if (values[0] === undefined) {
+        this.#found('sequence', where, `${table}: there is nothing in ${sequence}, so there is no next id`);
+        continue;
+      }
+      const { max, last, called } = values[0];
       const next = BigInt(last) + (called ? 1n : 0n);
       if (max !== null && next <= BigInt(max))
         this.#found('sequence', where, `${table}: the next id is ${next}, there is a ${max}`);

@@ -70,6 +70,10 @@ t.test('the replica takes over from a primary that is killed, and another one fr
     );
     const budget = storers.length * (READS + SHARDS * (READS + LANES));
     t.ok((await connectionsTo(pair.primary.url)) <= budget, 'with no more connections than there may be');
+    const stranger = { name: 'nobody', password: 'x', code: '', address: '', agent: '', idleMs: 1, lifetimeMs: 1 };
+    t.equal((await storers[0].storage.adminLogins.enter(stranger)).result, 'wrong', 'the console can be logged in to');
+    const unlogged = "select oid::regclass::text as name from pg_class where relkind = 'S' and relpersistence <> 'p'";
+    t.same(await askThere(pair.primary.url, unlogged), [], 'no sequence is left behind by a failover');
     await pair.copyAnew();
     await storing.flows('with a new replica');
   }
