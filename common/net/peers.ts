@@ -53,6 +53,8 @@ function countersOf(metrics: Metrics) {
 /** A server that dialled us and proved itself. */
 export interface Peer {
   readonly role: string;
+  /** It has left: nothing that is said to it is heard. */
+  readonly gone: boolean;
   readonly name: string;
   readonly address: string;
   tell<In>(command: Command<In, unknown>, message: In): void;
@@ -186,6 +188,7 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
   #table: CommandTable<Ctx, Peer> | undefined;
   readonly #greeting: NodeJS.Timeout;
   proven = false;
+  gone = false;
   running = 0;
 
   constructor(connection: Connection, options: PeersOptions<Ctx>, counters: Counters, owner: IncomingOwner) {
@@ -223,6 +226,7 @@ class Incoming<Ctx> implements Peer, ConnectionOwner {
   }
 
   closed(reason: CloseReason): void {
+    this.gone = true;
     clearTimeout(this.#greeting);
     this.#owner.gone();
     if (!this.proven && (reason === 'length-too-small' || reason === 'length-too-large'))

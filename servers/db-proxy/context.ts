@@ -62,6 +62,8 @@ export interface DbProxyContext {
   tellReadMoved(userId: number, conversationId: bigint, readMsgId: number): void;
   /** What the administration has changed: every msg server that is linked hears of it. */
   tellMsgServers(change: IM.Directory.IMDirectoryChanged.$Properties): void;
+  /** What was stored since then may have been published by nobody: msg servers look. */
+  tellDisturbed(sinceMs: number): void;
   readonly transfers: Transfers;
   readonly outbox: Outbox;
   readonly events: Events;

@@ -1,7 +1,7 @@
 import { AssertionError } from 'node:assert';
 import { ImError } from '../../common/errors.js';
 import { Peers } from '../../common/net/peers.js';
-import { directory, push } from '../../common/pdu/commands.js';
+import { cluster, directory, push } from '../../common/pdu/commands.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { fromConsoles, fromFileServers, fromHttpMsgServers, fromMsgServers, fromPushServers } from './commands.js';
 import type { DbProxyContext } from './context.js';
@@ -59,6 +59,9 @@ export async function startDbProxy(
     log,
     tellMsgServers(change) {
       for (const peer of peers) if (peer.role === 'msg') peer.tell(directory.changed, change);
+    },
+    tellDisturbed(sinceMs) {
+      for (const peer of peers) if (peer.role === 'msg') peer.tell(cluster.disturbed, { sinceMs });
     },
     tellReadMoved(userId, conversationId, msgId) {
       for (const peer of peers) {

@@ -166,11 +166,16 @@ function tableOf(rows: readonly ClientRow[]): ReadonlyMap<number, ClientRow> {
   return table;
 }
 
+const disturbed = hear<MsgContext, Link, IM.Cluster.IMDisturbed.$Properties, IM.Cluster.IMDisturbed>(
+  cluster.disturbed,
+  (ctx, told) => ctx.reconcile.since(told.sinceMs),
+);
+
 export const fromRoutes = commandTable<MsgContext, Link>([
   hear(cluster.publish, messages.deliver),
-  hear(cluster.disturbed, (ctx, told) => ctx.reconcile.since(told.sinceMs)),
+  disturbed,
   hear(cluster.kickOlder, logins.kickedElsewhere),
   hear(cluster.groupMembersChanged, groups.membersChanged),
 ]);
 
-export const fromDbProxies = commandTable<MsgContext, Link>([hear(directory.changed, directoryChanged)]);
+export const fromDbProxies = commandTable<MsgContext, Link>([hear(directory.changed, directoryChanged), disturbed]);

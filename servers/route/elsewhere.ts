@@ -141,5 +141,5 @@ export class Elsewhere {
 
 /** For one that has no link to us. */
 export function standIn(role: string, name: string): Peer {
-  return { role, name, address: '', tell: () => undefined, tellFrame: () => undefined };
+  return { role, name, address: '', gone: false, tell: () => undefined, tellFrame: () => undefined };
 }

@@ -187,7 +187,7 @@ export const linkRows: readonly LinkRow[] = [
 /** Back over the same links: what the one that was dialled tells on its own. */
 export const backRows: readonly LinkRow[] = [
   ...rows('msg', ['route'], cluster.publish, cluster.disturbed, cluster.kickOlder, cluster.groupMembersChanged),
-  ...rows('msg', ['db-proxy'], directory.changed),
+  ...rows('msg', ['db-proxy'], directory.changed, cluster.disturbed),
   ...rows('push', ['db-proxy'], push.readMoved),
 ];
 

@@ -2,12 +2,14 @@
 import pg from 'pg';
 import t from 'tap';
 import type { Client } from '../../common/client/client.js';
-import { singleConversation } from '../../common/conversation.js';
+import { bucketOf, singleConversation } from '../../common/conversation.js';
 import { MESSAGE_SIZE_MAX } from '../../common/limits.js';
+import type { Link } from '../../common/net/link.js';
 import { type Ask, type Command, decodeBody, encodeFrame } from '../../common/pdu/command.js';
-import { buddy, message } from '../../common/pdu/commands.js';
+import { buddy, cluster as clusterService, message } from '../../common/pdu/commands.js';
 import type { Frame } from '../../common/pdu/header.js';
 import { IM } from '../../common/pdu/pb.js';
+import { commandTable, hear } from '../../common/server/command-table.js';
 import { decryptText, encryptText } from '../../common/text-cipher.js';
 import { TestCluster, until } from '../support/cluster.js';
 import { fieldsOf, listenTo, only, plain } from '../support/frames.js';
@@ -813,4 +815,40 @@ t.test('a client that sends too fast waits for its turn, and loses nothing', asy
     (await heardOf(bob, 60)).map((each) => each.text),
     range(1, 60).map(String),
   );
+});
+
+t.test('what a server asked for that is dead by the time it is stored is told to those who are online', async (t) => {
+  const cluster = await TestCluster.start(t, postgres);
+  const bob = await cluster.login('bob');
+  const meta = new pg.Client(cluster.databaseUrl);
+  await meta.connect();
+  t.teardown(() => meta.end());
+  const bucket = bucketOf(singleConversation(1, 2));
+  const fence = (state: string) => meta.query('update shard.bucket set state = $2 where bucket = $1', [bucket, state]);
+  await fence('fenced'); // as on a move
+  const told: number[] = [];
+  const heard = commandTable<never, Link>([
+    hear(clusterService.disturbed, (_ctx, { sinceMs }) => void told.push(sinceMs)),
+  ]);
+  const [dying, other] = [cluster.linksAs('msg', 'db-proxy'), cluster.linksAs('msg', 'db-proxy', heard)];
+  await until(() => dying.open && other.open, 'the links');
+  const asked = dying.ask(clusterService.storeMessage, {
+    fromUserId: 1,
+    sessionType: SINGLE,
+    toSessionId: 2,
+    msgType: TEXT,
+    msgData: encryptText('my last words'),
+    sendId: Buffer.alloc(16, 7),
+  });
+  asked.catch(() => undefined);
+  const isWaiting = async () => (await cluster.metric('db-proxy-1', 'append_waiting')) === 1;
+  await until(isWaiting, 'the message to wait for its bucket');
+  dying.close();
+  await other.ask(clusterService.userGroups, { userId: 1 }); // by then the end of the other link was heard as well
+  t.strictSame(told, []);
+  const beforeMs = Date.now();
+  await fence('open');
+  await until(() => told.length > 0, 'msg servers to be told to look');
+  t.ok(told.length === 1 && told[0]! >= beforeMs && told[0]! <= Date.now(), 'since it was stored');
+  t.equal((await bob.heard()).text, 'my last words');
 });

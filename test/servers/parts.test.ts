@@ -19,7 +19,7 @@ const { DEVICE_CLASS_PC, DEVICE_CLASS_MOBILE } = IM.Cluster.DeviceClass;
 
 /** A server that is only looked at, never spoken to. */
 function peer(name: string): Peer {
-  return { role: 'msg', name, address: '', tell: () => undefined, tellFrame: () => undefined };
+  return { role: 'msg', name, address: '', gone: false, tell: () => undefined, tellFrame: () => undefined };
 }
 
 function load(port: number, curConnCnt: number, maxConnCnt: number, draining = false): IM.Cluster.IMMsgServLoad {

@@ -8,10 +8,11 @@ import { SCOPES, type Scope } from '../../common/api-key.js';
 import { Client, type ConnectOptions, type Credentials } from '../../common/client/client.js';
 import { HOPS_KEPT, type Hops } from '../../common/hops.js';
 import { Metrics } from '../../common/metrics.js';
+import type { Link } from '../../common/net/link.js';
 import { LinkGroup } from '../../common/net/link-group.js';
 import type { Listening } from '../../common/net/listener.js';
 import { openOps } from '../../common/ops.js';
-import { commandTable } from '../../common/server/command-table.js';
+import { type CommandTable, commandTable } from '../../common/server/command-table.js';
 import type { Running, Start } from '../../common/server/lifecycle.js';
 import { type commonSettings, type Definitions, readSettings, type SettingsOf } from '../../common/settings.js';
 import { openHops } from '../../common/telemetry/open.js';
@@ -214,8 +215,8 @@ export class TestCluster {
     return result;
   }
 
-  /** Links of a server of this role, played by hand, to one of that role. It hears nothing on its own. */
-  linksAs(from: string, to: string): LinkGroup {
+  /** Links of a server of this role, played by hand, to one of that role. On its own it hears what `hears` has rows for. */
+  linksAs(from: string, to: string, hears: CommandTable<never, Link> = commandTable([])): LinkGroup {
     const links = new LinkGroup({
       self: { role: from, name: `${from} by hand` },
       role: to,
@@ -224,7 +225,7 @@ export class TestCluster {
       askTimeoutMs: 20_000,
       asksMax: 1_000,
       log: testLog('by hand'),
-      hears: commandTable<never, never>([]),
+      hears,
       ctx: undefined as never,
     });
     this.#links.push(links);

@@ -15,6 +15,7 @@ import {
   MESSAGE_SIZE_MAX,
   MESSAGES_BY_ID_MAX,
 } from '../../../common/limits.js';
+import type { Peer } from '../../../common/net/peers.js';
 import { IM } from '../../../common/pdu/pb.js';
 import { decryptText, encryptText } from '../../../common/text-cipher.js';
 import type { DbProxyContext } from '../context.js';
@@ -32,10 +33,14 @@ const MISSED_MAX = 1_000;
 const PAGE_BYTES_MAX = 350 * 1024;
 const PREVIEW_SIZE_MAX = 2 * 1024;
 
-/** A message to be kept: answered after the commit. */
+/**
+ * A message to be kept: answered after the commit. Who asks publishes it. When he has died meanwhile, everybody has looked
+ * for what he may have left behind already, and looks once more: a message may wait for seconds, as in a bucket on its move.
+ */
 export async function store(
   ctx: DbProxyContext,
   asked: IM.Cluster.IMStoreMsgReq,
+  asker: Peer,
 ): Promise<IM.Cluster.IMStoreMsgRsp.$Properties> {
   const conversationId = conversationOf(asked.fromUserId, asked.sessionType, asked.toSessionId);
   if (conversationId === undefined) throw new ImError('NO_SUCH_USER', `${asked.fromUserId} to ${asked.toSessionId}`);
@@ -46,7 +51,7 @@ export async function store(
     );
   if (asked.sendId.length !== SEND_ID_SIZE)
     throw new ImError('BAD_REQUEST', `a send_id of ${asked.sendId.length} bytes instead of ${SEND_ID_SIZE}`);
-  return ctx.append.store({
+  const stored = await ctx.append.store({
     conversationId,
     senderId: asked.fromUserId,
     msgType: asked.msgType,
@@ -54,6 +59,8 @@ export async function store(
     body: Buffer.from(asked.msgData),
     sendId: Buffer.from(asked.sendId),
   });
+  if (asker.gone) ctx.tellDisturbed(stored.createTimeMs);
+  return stored;
 }
 
 export async function markRead(
