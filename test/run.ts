@@ -1,5 +1,6 @@
 /**
- * Runs every test file, some side by side, each in a process of its own: `npm test [-- part of a path …]`. TAP_TIMEOUT is
+ * Runs every test file, or those with one of the words in their path, some side by side, each in a process of its own:
+ * `npm test [-- part/of/path …]`. TAP_TIMEOUT is
  * in seconds, for a file.
  *
  * tap's own command does the same with a hook into each process for coverage and mocks, which nothing here uses; that hook
@@ -19,11 +20,12 @@ const here = fileURLToPath(new URL('.', import.meta.url));
 const wanted = process.argv.slice(2);
 const rank = (path: string) => (FIRST.indexOf(path.split('/')[0]!) + FIRST.length + 1) % (FIRST.length + 1);
 const files = readdirSync(here, { recursive: true, encoding: 'utf8' })
-  .filter((path) => path.endsWith('.test.js') && wanted.every((part) => path.includes(part)))
+  .filter((path) => path.endsWith('.test.js') && (wanted.length === 0 || wanted.some((part) => path.includes(part))))
   .sort((a, b) => rank(a) - rank(b) || a.localeCompare(b, 'en'));
 
 t.jobs = availableParallelism() + 1; // one of them waits for something, most of the time
 t.setTimeout(0);
+if (files.length === 0) t.fail(`no test file has any of these in its path: ${wanted.join(', ')}`);
 const failed: string[] = [];
 await Promise.all(
   files.map(async (path) => {

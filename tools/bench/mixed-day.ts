@@ -48,9 +48,10 @@ class Person {
   busy = false;
   /** Things that it does. */
   open = 0;
-  /** Ids by conversation: what came by itself or was looked up. */
+  /** Ids by conversation: what came by itself or was looked up, and what it wrote. */
   readonly #seen = new Map<string, Set<number>>();
-  readonly #newest = new Map<string, number>();
+  /** By conversation: up to this id nothing is missing. What two people write at once may come the wrong way round. */
+  readonly #whole = new Map<string, number>();
   /** The newest that came by itself in this session. */
   readonly #pushed = new Map<string, number>();
   #cursor: Uint8Array | undefined;
@@ -70,7 +71,7 @@ class Person {
     const place = this.#cluster.msg[this.#number % this.#cluster.msg.length]!;
     const user = demoName(this.#number + 1);
     const how = { ...place, user, password: DEMO_PASSWORD, capabilities: CAPABILITIES, timeoutMs: 60_000 };
-    const known = new Map(this.#newest); // what it has of before is whole up to there
+    const whole = new Map(this.#whole); // of before; what comes from now on may leave a gap
     const client = await Client.login(how);
     this.client = client;
     this.userId = client.userId;
@@ -78,7 +79,7 @@ class Person {
     client.on('message', (message) => client === this.client && this.#heard(message));
     const { entries, cursor } = await client.sync(this.#cursor);
     this.#cursor = cursor;
-    for (const entry of entries) await this.#catchUp(entry, known);
+    for (const entry of entries) await this.#catchUp(entry, whole);
   }
 
   has(key: string, msgId: number): boolean {
@@ -92,27 +93,28 @@ class Person {
     if (msgId === newest) this.doubled++;
     if (msgId < newest) this.reordered++;
     this.#pushed.set(key, Math.max(newest, msgId));
-    this.#note(key, msgId);
+    this.note(key, msgId);
   }
 
   async #catchUp(
     { sessionType, sessionId, head }: IM.Message.SyncEntry,
-    newest: ReadonlyMap<string, number>,
+    whole: ReadonlyMap<string, number>,
   ): Promise<void> {
     const key = keyOf(sessionType, this.userId, sessionId);
-    const known = newest.get(key) ?? 0;
-    for (let begin = head; begin > known; begin -= PAGE)
-      for (const { msgId } of await this.client.history(sessionType, sessionId, begin, Math.min(PAGE, begin - known))) {
+    const upTo = whole.get(key) ?? 0;
+    for (let begin = head; begin > upTo; begin -= PAGE)
+      for (const { msgId } of await this.client.history(sessionType, sessionId, begin, Math.min(PAGE, begin - upTo))) {
         if (!this.has(key, msgId)) this.lookedUp++;
-        this.#note(key, msgId);
+        this.note(key, msgId);
       }
   }
 
-  #note(key: string, msgId: number): void {
-    this.#newest.set(key, Math.max(this.#newest.get(key) ?? 0, msgId));
-    const ids = this.#seen.get(key);
-    if (ids === undefined) this.#seen.set(key, new Set([msgId]));
-    else ids.add(msgId);
+  note(key: string, msgId: number): void {
+    const ids = this.#seen.get(key) ?? new Set();
+    this.#seen.set(key, ids.add(msgId));
+    let whole = this.#whole.get(key) ?? 0;
+    while (ids.has(whole + 1)) whole++;
+    this.#whole.set(key, whole);
   }
 }
 
@@ -194,13 +196,13 @@ class Day {
       const peer = this.#neighbour(me);
       const { userId } = me;
       const { msgId } = await me.client.say(peer.userId, this.#text(), { timeoutMs: 20_000 });
-      this.#stored.push({ key: keyOf(SINGLE, userId, peer.userId), msgId, receivers: [peer] });
+      this.#keep(me, { key: keyOf(SINGLE, userId, peer.userId), msgId, receivers: [peer] });
     },
     'message to a group': async (me) => {
       const { groupId } = me;
       const { msgId } = await me.client.sayGroup(groupId, this.#text(), { timeoutMs: 20_000 });
       const receivers = this.#people.filter((each) => each !== me && each.groupId === groupId);
-      this.#stored.push({ key: keyOf(GROUP, 0, groupId), msgId, receivers });
+      this.#keep(me, { key: keyOf(GROUP, 0, groupId), msgId, receivers });
     },
     'message by HTTP': async (me) => {
       const [from, to] = [me.userId, this.#neighbour(me)];
@@ -227,6 +229,11 @@ class Day {
     reconnect: (me) => this.#away(me, async () => me.client.cut()),
     'log-out, log-in': (me) => this.#away(me, () => me.client.logout()),
   };
+
+  #keep(writer: Person, stored: Stored): void {
+    writer.note(stored.key, stored.msgId);
+    this.#stored.push(stored);
+  }
 
   async #away(me: Person, leave: () => Promise<void>): Promise<void> {
     me.busy = true;
