@@ -9,7 +9,7 @@ import { BUCKETS } from './limits.js';
  *
  * A smaller user id of 2^30 or more would collide with the group bit, so user ids stay below 2^30.
  */
-const GROUP_BIT = 1n << 62n;
+export const GROUP_BIT = 1n << 62n;
 const USER_ID_BELOW = 2 ** 30;
 
 export function singleConversation(a: number, b: number): bigint {

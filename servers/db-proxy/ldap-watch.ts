@@ -9,7 +9,8 @@ const PAUSE_MS_MAX = 30_000;
 
 /**
  * Looks up again whoever came from LDAP, so that who is disabled there is out here within `ldapRecheckMs` and half a minute,
- * also one who is on at the moment. A directory that does not answer changes nothing; after `directoryTrustDays` without
+ * also one who is on at the moment. A directory that does not answer changes nothing: whom it was asked about then has his
+ * turn again after another `ldapRecheckMs`. After `directoryTrustDays` without
  * its word nobody of it is let in. Any number of db-proxies share the work.
  */
 export class LdapWatch {

@@ -1,5 +1,6 @@
 import {
   bucketOf,
+  GROUP_BIT,
   groupConversation,
   groupOf,
   isGroupConversation,
@@ -121,10 +122,10 @@ export class Conversations {
     const wanted = { condition: NEWER_THAN, value: afterMs, limit, whole: false };
     const newest = (conversations: readonly MyConversation[]) =>
       conversations.filter(isListing).sort(newestFirst).slice(0, limit);
-    let found = newest(await this.#heads(userId, await this.#groupEntries(userId), wanted));
-    let after: ChangedFrom['after'];
+    const hour = Math.max(0, hourOf(afterMs) - HOURS_APART);
+    const groups = async () => newest(await this.#heads(userId, await this.#groupEntries(userId), wanted));
+    let [found, page] = await Promise.all([groups(), this.#activePage(userId, { hour, after: undefined }, PAGE)]);
     for (;;) {
-      const page = await this.#activePage(userId, { hour: Math.max(0, hourOf(afterMs) - HOURS_APART), after }, PAGE);
       const singles = page
         .filter((row) => !isGroupConversation(row.conversation_id))
         .map((row) => singleEntry(row.conversation_id, row.hidden_to));
@@ -133,7 +134,8 @@ export class Conversations {
       if (last === undefined || page.length < PAGE) return found;
       const nothingNewerMs = (last.active + 1 + HOURS_APART) * HOUR_MS;
       if (found.length === limit && found[limit - 1]!.headTimeMs >= nothingNewerMs) return found;
-      after = { active: last.active, id: last.conversation_id };
+      const after = { active: last.active, id: last.conversation_id };
+      page = await this.#activePage(userId, { hour, after }, PAGE);
     }
   }
 
@@ -319,7 +321,7 @@ export class Conversations {
         name: `user-conversations ${condition}`,
         text: `select conversation_id, hidden_to from shard.user_conversation
                 where shard.readable(array[$1::smallint]) and bucket = $1 and user_id = $2 and ${condition}`,
-        values: [userBucketOf(userId), userId, String(1n << 62n)],
+        values: [userBucketOf(userId), userId, String(GROUP_BIT)],
       });
       return rows;
     });
@@ -348,9 +350,9 @@ export class Conversations {
                        join shard.conversation c on c.bucket = w.bucket and c.id = w.id
                        left join shard.group_read g on g.bucket = c.bucket and g.conversation_id = c.id and g.user_id = $6
                       cross join lateral (select
-                              greatest(c.first_kept - 1, case when c.id >= ${1n << 62n} then greatest(coalesce(g.read_id, 0), w.read_from)
+                              greatest(c.first_kept - 1, case when c.id >= ${GROUP_BIT} then greatest(coalesce(g.read_id, 0), w.read_from)
                                    when c.id >> 32 = $6 then c.low_read else c.high_read end) as read_id,
-                              case when c.id >= ${1n << 62n} then 0
+                              case when c.id >= ${GROUP_BIT} then 0
                                    when c.id >> 32 = $6 then c.high_read else c.low_read end as peer_read_id) r
                       where shard.readable($7::smallint[]) and ${condition}
                       order by c.head_time_ms desc, c.head desc limit $8) h

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { GROUP_BIT } from '../../../common/conversation.js';
 import { ApiKeys } from './api-keys.js';
 import { CONSUMERS_MS, type Effect, type Outbox } from './outbox.js';
 import { type Webhooks, wakeLanes } from './webhooks.js';
@@ -155,5 +156,3 @@ export function sees(user: string, conversation: string, msgId: string): string 
     else exists (select from meta.group_member gm join meta.groups g on g.id = gm.group_id and g.status = 0
       where gm.group_id = (${conversation} & 4294967295)::int and gm.user_id = ${user} and gm.joined_msg_id < ${msgId}) end`;
 }
-
-const GROUP_BIT = 1n << 62n;

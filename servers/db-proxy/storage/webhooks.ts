@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 import { v4 as uuidV4 } from 'uuid';
-import { groupOf, isGroupConversation, usersOf } from '../../../common/conversation.js';
+import { GROUP_BIT, groupOf, isGroupConversation, usersOf } from '../../../common/conversation.js';
 import { KEY_IS_LIVE } from './api-keys.js';
 import type { ConsoleKey } from './console-key.js';
 import type { Groups } from './groups.js';
@@ -83,7 +83,7 @@ export const wakeLanes = `
   select w.id, e.conversation_id, min(e.msg_id) - 1, max(e.msg_id)
     from unnest($1::bigint[], $2::int[]) as e (conversation_id, msg_id) cross join meta.webhook w
    where ${LIVE} and (w.user_id is null
-      or case when e.conversation_id & ${1n << 62n} = 0
+      or case when e.conversation_id & ${GROUP_BIT} = 0
          then w.user_id in (e.conversation_id >> 32, e.conversation_id & 4294967295)
          else exists (select from meta.group_member gm where gm.group_id = (e.conversation_id & 4294967295)::int and gm.user_id = w.user_id) end)
    group by w.id, e.conversation_id order by 1, 2

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { isGroupConversation, usersOf } from '../../../../common/conversation.js';
+import { GROUP_BIT, isGroupConversation, usersOf } from '../../../../common/conversation.js';
 import type { SealedMessage } from '../attachments.js';
 import { distinct } from '../shards.js';
 import type { Item } from './item.js';
@@ -60,7 +60,7 @@ function appendingText(groups: boolean, attached: boolean): string {
   select moved.bucket, moved.id, n.sender_id, max(n.msg_id)
     from unnest($8::bigint[], $9::int[], $10::int[]) as n (conversation_id, msg_id, sender_id)
     join moved on moved.id = n.conversation_id
-   where n.conversation_id >= ${1n << 62n}
+   where n.conversation_id >= ${GROUP_BIT}
    group by 1, 2, 3
   on conflict (bucket, conversation_id, user_id) do update set read_id = greatest(group_read.read_id, excluded.read_id)`
     : '';
