@@ -149,7 +149,7 @@ export class Chatter {
           client.markRead(place.type, place.id, upTo - 1);
           return ((await this.#look(client)).get(this.nameOf(place))?.read ?? upTo) >= upTo - 1;
         });
-      await until(isRead, `what ${this.name} has read to be known`, 120_000);
+      await until(isRead, `what ${this.name} has read to be known`, 30_000);
     }
   }
 
@@ -312,7 +312,7 @@ class Stream {
   }
 
   settled(): Promise<void> {
-    return until(() => this.#open.size === 0, `acks for ${this.#chatter.name} in ${this.#name}`, 240_000);
+    return until(() => this.#open.size === 0, `acks for ${this.#chatter.name} in ${this.#name}`, 120_000);
   }
 
   #fill(): void {

@@ -60,7 +60,7 @@ export const DISTURBANCES = [
 /** Of a kind. */
 export const SERVERS = 2;
 /** Everything is to be whole again by then; if not, it will never be. */
-const WHOLE_MS_MAX = 240_000;
+const WHOLE_MS_MAX = 90_000;
 const RESUME_MS = 500;
 
 export interface Disturbance {
