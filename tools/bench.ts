@@ -5,7 +5,7 @@ import { TRANSPORTS, type TransportKind } from '../common/net/client-door.js';
 import { projectRoot } from '../common/root.js';
 import { startCluster } from './bench/cluster.js';
 import { cpuBetween, type Usage, usageOf } from './bench/processes.js';
-import { topLists } from './bench/profile.js';
+import { lookAt } from './bench/profile.js';
 import { chart, lines, machine, median, type Result, resultOf } from './bench/report.js';
 import { scenarios } from './bench/scenarios.js';
 
@@ -55,7 +55,7 @@ async function measure(name: string, build: Build, options: Options): Promise<Re
     await cluster.stop(); // they write their profiles now
   }
   if (profiles !== undefined) {
-    const text = await topLists(profiles, cluster.pids, { fromMicros, toMicros });
+    const text = await lookAt(profiles, cluster.pids, { fromMicros, toMicros });
     await writeFile(join(profiles, 'top.txt'), text);
     process.stdout.write(`${text}\n`);
   }
@@ -122,7 +122,10 @@ const program = new Command('npm run bench --')
   .option('--port-offset <n>', 'added to every port', number(0, 40_000), 11_000)
   .option('--against <dir>', 'another built checkout, measured in turns with this one')
   .option('--scale', 'each with 1, 2 and 4 msg servers and 1 and 2 db-proxies', false)
-  .option('--profile <dir>', 'writes a CPU profile of each server, and a list of the functions that took most')
+  .option(
+    '--profile <dir>',
+    'writes a CPU profile of each server, a flame graph, and a list of the functions that took most',
+  )
   .option('--rounds <n>', 'turns of each build', number(1, 100), 3)
   .option('--out <path>', 'writes PATH.json and PATH.svg')
   .parse();

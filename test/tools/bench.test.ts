@@ -6,8 +6,9 @@ import { promisify } from 'node:util';
 import t from 'tap';
 import type { ChatMessage } from '../../common/client/chat-message.js';
 import { projectRoot } from '../../common/root.js';
+import { flameGraph } from '../../tools/bench/flame.js';
 import { Ledger, percentiles } from '../../tools/bench/ledger.js';
-import { topOf } from '../../tools/bench/profile.js';
+import { framesOf, topOf } from '../../tools/bench/profile.js';
 import { freePortOffset } from '../support/processes.js';
 
 const RECEIVER = 2;
@@ -53,7 +54,8 @@ t.test('a run', async (t) => {
   t.match(await readFile(`${out}.svg`, 'utf8'), /^<svg [^>]*><title>.*day/);
   const profile = JSON.parse(await readFile(join(dir, 'day', 'msg-1.cpuprofile'), 'utf8'));
   t.ok(profile.samples.length > 0);
-  t.type(await readFile(join(dir, 'day', 'top.txt'), 'utf8'), 'string');
+  t.match(await readFile(join(dir, 'day', 'top.txt'), 'utf8'), /^msg-1, busy /m);
+  t.match(await readFile(join(dir, 'day', 'msg-1.svg'), 'utf8'), /^<svg [^>]*><title>msg-1: .*servers\/msg\//s);
 });
 
 t.test('how costs grow', async (t) => {
@@ -70,14 +72,39 @@ t.test('how costs grow', async (t) => {
 
 t.test('the functions that took most', async (t) => {
   const frame = (functionName: string, url = '') => ({ functionName, url, lineNumber: 9 });
-  const nodes = [frame('(idle)'), frame('busy', 'file:///x/dist/servers/msg/a.js'), frame('', 'node:net')];
+  const nodes = [
+    frame('(root)'),
+    frame('(idle)'),
+    frame('busy', 'file:///x/dist/servers/msg/a.js'),
+    frame('', 'node:net'),
+  ];
+  const called = [[2, 3], [], [4], []];
   const profile = {
-    nodes: nodes.map((callFrame, i) => ({ id: i + 1, callFrame })),
+    nodes: nodes.map((callFrame, i) => ({ id: i + 1, callFrame, children: called[i]! })),
     startTime: 1_000,
-    samples: [2, 1, 2, 3, 2, 2],
+    samples: [3, 2, 3, 4, 3, 3],
     timeDeltas: [0, 100, 100, 100, 100, 100],
   };
-  const { busy, top } = topOf(profile, { fromMicros: 1_050, toMicros: 1_450 });
+  const span = { fromMicros: 1_050, toMicros: 1_450 };
+  const { busy, top } = topOf(profile, span);
   t.same(top, ['  66.7 %  busy  servers/msg/a.js:10', '  33.3 %  (anonymous)  node net:10']);
   t.equal(busy, 0.75, 'three of four samples within the time were at work');
+  const inside = { name: '(anonymous)  node net:10', micros: 100, children: [] };
+  const root = framesOf(profile, span);
+  t.same(root, {
+    name: '(root)',
+    micros: 300,
+    children: [{ name: 'busy  servers/msg/a.js:10', micros: 300, children: [inside] }],
+  });
+  const boxes = flameGraph('a & b', root).matchAll(
+    /<title>([^<]*)<\/title><rect x="([\d.]+)" y="\d+" width="([\d.]+)"/g,
+  );
+  t.same(
+    [...boxes].map(([, ...box]) => box),
+    [
+      ['(root): 100.0 %, 0 ms', '0.0', '1200.0'],
+      ['busy  servers/msg/a.js:10: 100.0 %, 0 ms', '0.0', '1200.0'],
+      ['(anonymous)  node net:10: 33.3 %, 0 ms', '0.0', '400.0'],
+    ],
+  );
 });

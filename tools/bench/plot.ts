@@ -82,6 +82,6 @@ function round(value: number): number {
   return Number(value.toPrecision(3));
 }
 
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }

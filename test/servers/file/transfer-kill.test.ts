@@ -11,11 +11,13 @@ import t from 'tap';
 import { Client, findMsgServer } from '../../../common/client/client.js';
 import { offerOf, offlineFiles, receiveFile, sendFile } from '../../../common/client/files.js';
 import { file } from '../../../common/pdu/commands.js';
+import { IM } from '../../../common/pdu/pb.js';
 import { projectRoot } from '../../../common/root.js';
 import { temporaryFolder } from '../../support/blobs.js';
 import { until } from '../../support/cluster.js';
 import { startProcesses } from '../../support/processes.js';
 
+const { FILE_TYPE_OFFLINE } = IM.BaseDefine.TransferFileType;
 const MIB = 1024 * 1024;
 const size = Number(process.env.TRANSFER_MIB ?? 12) * MIB + 4_321;
 /** With some 100 MiB that the server has anyway. */
@@ -46,6 +48,7 @@ t.test('offline: killed in the upload, killed in the download', { timeout: 600_0
   rate(t, 'downloaded', downloadMs);
   t.equal(await digestOf(join(folder, 'offline.bin')), wanted);
   await light(t);
+  await isFound(alice);
   await bob.logout();
 });
 
@@ -61,6 +64,7 @@ t.test('online: killed in the middle', { timeout: 600_000 }, async (t) => {
   rate(t, 'relayed', startedMs);
   t.equal(await digestOf(join(folder, 'online.bin')), wanted);
   await light(t);
+  await isFound(alice);
   for (const client of [alice, bob]) await client.logout();
 });
 
@@ -69,7 +73,7 @@ t.test('from one terminal to another', async (t) => {
     const main = join(projectRoot, 'dist/tools/client.js');
     const place = cluster.info.loginHttp.replace('http:', 'https:');
     const words = [main, user, 'test123', '--login', place, '--tls', '--ca', cluster.info.tlsCertificate!];
-    return execFileSync(process.execPath, words, { input: `${lines.join('\n')}\n`, encoding: 'utf8' });
+    return execFileSync(process.execPath, words, { input: `${lines.join('\n')}\n`, encoding: 'utf8', timeout: 60_000 });
   };
   const small = join(folder, 'hello.txt');
   await writeFile(small, 'hello');
@@ -94,6 +98,15 @@ function killOnceAt(part: number): (done: number) => void {
     killed = true;
     void cluster.kill('file');
   };
+}
+
+/** A transfer goes on as soon as the file server is there; the msg server has to find it before there is a new one. */
+function isFound(client: Client): Promise<void> {
+  const wish = { fromUserId: client.userId, toUserId: 2, fileName: 'x', fileSize: 1, transMode: FILE_TYPE_OFFLINE };
+  return until(
+    async () => (await client.ask(file.request, wish)).resultCode === 0,
+    'the msg server to find the file server',
+  );
 }
 
 /** The most memory that the file server has had since it was started again. */
