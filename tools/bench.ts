@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { TRANSPORTS, type TransportKind } from '../common/net/client-door.js';
 import { projectRoot } from '../common/root.js';
@@ -11,6 +11,7 @@ import { scenarios } from './bench/scenarios.js';
 
 interface Options {
   readonly seconds: number;
+  readonly warmUp: number;
   readonly users: number;
   readonly window: number;
   readonly rate: number;
@@ -113,6 +114,7 @@ const program = new Command('npm run bench --')
   .description('Measures what a cluster on this machine carries, and what each message costs.')
   .argument('[scenario...]', names.map((name) => `${name}: ${scenarios[name]!.about}`).join('; '), ['pair', 'group'])
   .option('--seconds <n>', 'length of each run', number(1, 86_400), 15)
+  .option('--warm-up <n>', 'seconds of the same before a run of pair or group', number(0, 3_600), 3)
   .option('--users <n>', 'clients', number(2, 20_000), 200)
   .option('--window <n>', 'messages that a sender leaves open at once', number(1, 1_000), 4)
   .option('--rate <n>', 'messages per second of all senders; 0: as fast as acks come', number(0, 1e6), 0)
@@ -134,6 +136,7 @@ const wanted = program.processedArgs[0] as string[];
 const unknown = wanted.find((name) => !names.includes(name));
 if (unknown !== undefined) program.error(`error: no scenario is called ${unknown}; there are ${names.join(', ')}`);
 
+if (options.out !== undefined) await mkdir(dirname(resolve(options.out)), { recursive: true });
 const results: Result[] = [];
 for (const name of wanted) {
   const rounds = options.against === undefined ? 1 : options.rounds;

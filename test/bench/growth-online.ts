@@ -73,11 +73,14 @@ export async function onlineGroup(note: Note): Promise<void> {
       const members = clients.slice(0, size);
       const ledger = new Ledger(size - 1);
       for (const client of members) client.on('message', (message) => ledger.delivered(message, client.userId));
-      const before = usageOf(cluster.pids);
+      let before = usageOf(cluster.pids);
       const rate = DELIVERIES_PER_SECOND / size;
       const say = (sender: number, text: string) =>
         members[sender]!.sayGroup(groupIds[i]!, text, { timeoutMs: 20_000 });
-      await drive(10, say, { seconds: 10, window: 0, rate }, ledger);
+      const begin = () => {
+        before = usageOf(cluster.pids);
+      };
+      await drive(10, say, { seconds: 10, warmUp: 2, window: 0, rate }, ledger, begin);
       await close([], ledger);
       const { all, deliveries } = { all: cpuBetween(before, usageOf(cluster.pids)), ...ledger.counts };
       const { lost, doubled, reordered } = ledger.counts;

@@ -3,7 +3,7 @@ import { Client } from '../../common/client/client.js';
 import { IM } from '../../common/pdu/pb.js';
 import { DEMO_PASSWORD, demoName } from '../cluster/demo.js';
 import type { BenchCluster } from './cluster.js';
-import type { Ledger } from './ledger.js';
+import { Ledger } from './ledger.js';
 import type { ScenarioOptions } from './scenarios.js';
 
 const { CLIENT_TYPE_WINDOWS: PC, CLIENT_TYPE_ANDROID } = IM.BaseDefine.ClientType;
@@ -18,40 +18,47 @@ export const LOGINS_AT_ONCE = 20;
 const LOGIN_TRIES = 5;
 const SETTLE_MS = 5_000;
 
-/** Sends for the time asked for: each sender with a window of open messages, or all together at a rate. */
+/**
+ * Sends for the time asked for: each sender with a window of open messages, or all together at a rate. Before that for as
+ * long as it takes until code is compiled, connections are there and conversations have begun, which counts as nothing.
+ */
 export async function drive(
   senders: number,
   say: (sender: number, text: string) => Promise<unknown>,
-  { seconds, window, rate }: Pick<ScenarioOptions, 'seconds' | 'window' | 'rate'>,
+  { seconds, warmUp, window, rate }: Omit<ScenarioOptions, 'users'>,
   ledger: Ledger,
+  measured: () => void,
 ): Promise<void> {
-  const until = performance.now() + seconds * 1000;
   let number = 0;
-  const send = async (sender: number) => {
-    const text = ledger.sending(`${sender}-${number++}`);
+  const send = async (sender: number, to: Ledger) => {
+    const text = to.sending(`${sender}-${number++}`);
     try {
       await say(sender, text);
-      ledger.ackedText(text);
+      to.ackedText(text);
     } catch {
-      ledger.unacked();
+      to.unacked();
     }
   };
-  if (rate === 0) {
+  const closed = async (until: number, to: Ledger) => {
     const one = async (sender: number) => {
-      while (performance.now() < until) await send(sender);
+      while (performance.now() < until) await send(sender, to);
     };
-    const lanes = Array.from({ length: senders * window }, (_, i) => one(i % senders));
-    await Promise.all(lanes);
-    return;
-  }
-  const open: Promise<void>[] = [];
-  const startedMs = performance.now();
-  for (let sent = 0; performance.now() < until; ) {
-    const due = Math.floor(((performance.now() - startedMs) / 1000) * rate);
-    for (; sent < due; sent++) open.push(send(sent % senders));
-    await delay(1);
-  }
-  await Promise.all(open);
+    await Promise.all(Array.from({ length: senders * window }, (_, i) => one(i % senders)));
+  };
+  const open = async (until: number, to: Ledger) => {
+    const waiting: Promise<void>[] = [];
+    const startedMs = performance.now();
+    for (let sent = 0; performance.now() < until; ) {
+      const due = Math.floor(((performance.now() - startedMs) / 1000) * rate);
+      for (; sent < due; sent++) waiting.push(send(sent % senders, to));
+      await delay(1);
+    }
+    await Promise.all(waiting);
+  };
+  const run = rate === 0 ? closed : open;
+  await run(performance.now() + warmUp * 1000, new Ledger());
+  measured();
+  await run(performance.now() + seconds * 1000, ledger);
 }
 
 /** @param first the first one of the demo people, from 0 */

@@ -14,6 +14,8 @@ const { GroupType } = IM.BaseDefine;
 
 export interface ScenarioOptions {
   readonly seconds: number;
+  /** Before the measured part of messages at a window or a rate, in seconds. */
+  readonly warmUp: number;
   readonly users: number;
   /** Messages of a sender without an ack at once; 0 with a rate. */
   readonly window: number;
@@ -36,9 +38,8 @@ const pair: Scenario = {
     const clients = await logins(cluster, even(options.users));
     const ledger = new Ledger();
     for (const client of clients) client.on('message', (message) => ledger.delivered(message, client.userId));
-    measured();
     const say = (i: number, text: string) => clients[i]!.say(clients[i ^ 1]!.userId, text, { timeoutMs: 20_000 });
-    await drive(clients.length, say, options, ledger);
+    await drive(clients.length, say, options, ledger, measured);
     await close(clients, ledger);
     return ledger;
   },
@@ -59,9 +60,8 @@ const oneGroup: Scenario = {
     });
     const ledger = new Ledger(clients.length - 1);
     for (const client of clients) client.on('message', (message) => ledger.delivered(message, client.userId));
-    measured();
     const say = (i: number, text: string) => clients[i]!.sayGroup(groupId!, text, { timeoutMs: 20_000 });
-    await drive(Math.min(10, clients.length), say, options, ledger);
+    await drive(Math.min(10, clients.length), say, options, ledger, measured);
     await close(clients, ledger);
     return ledger;
   },

@@ -56,6 +56,8 @@ t.test('statements of the daily business', async (t) => {
   await grow(cluster);
   await aDayOfBusiness(cluster);
   const expected = [
+    'message-append',
+    'message-append-group',
     'messages-append',
     'messages-append-groups',
     'messages-append-attached',
@@ -148,6 +150,11 @@ async function aDayOfBusiness(cluster: TestCluster): Promise<void> {
   const draft = { conversationId: singleConversation(1, 2), senderId: 1, body: Buffer.from('0001 and sound') };
   for (const msgType of [TEXT, VOICE])
     for (const _ of [1, 2]) await storage.append.store({ ...draft, msgType, sendId: Buffer.alloc(16, msgType) });
+  for (const conversationId of [draft.conversationId, groupConversation(1)]) {
+    const sendIds = [1, 2].map((n) => Buffer.alloc(16, `${n} ${conversationId}`));
+    const together = { ...draft, conversationId, msgType: TEXT };
+    await Promise.all(sendIds.map((sendId) => storage.append.store({ ...together, sendId })));
+  }
   for (const [type, id] of [
     [SINGLE, alice.userId],
     [GROUP, 1],
