@@ -34,6 +34,7 @@ export async function connections(note: Note): Promise<void> {
       have = size;
       const after = usageOf(cluster.pids).rss;
       note('connections: memory of msg for each', size, (after.msg! - before.msg!) / size / 1024, 'KiB');
+      note('connections: memory of all servers for each', size, (sumOf(after) - sumOf(before)) / size / 1024, 'KiB');
       note('connections: a message between two of them, to the ack', size, await between(cluster, most));
       const idle = usageOf(cluster.pids);
       const startedMs = performance.now();
@@ -45,6 +46,10 @@ export async function connections(note: Note): Promise<void> {
     for (const each of held) each.release();
     await cluster.stop();
   }
+}
+
+function sumOf(values: Readonly<Record<string, number>>): number {
+  return Object.values(values).reduce((sum, value) => sum + value, 0);
 }
 
 /** Between two people of their own, one message after another. @returns the middle time, in µs */
@@ -85,8 +90,7 @@ export async function onlineGroup(note: Note): Promise<void> {
       const { all, deliveries } = { all: cpuBetween(before, usageOf(cluster.pids)), ...ledger.counts };
       const { lost, doubled, reordered } = ledger.counts;
       if (lost + doubled + reordered > 0) throw new Error(`${lost} lost, ${doubled} doubled, ${reordered} reordered`);
-      const seconds = Object.values(all).reduce((sum, each) => sum + each, 0);
-      note('online group: CPU of all servers for a delivery', size, (seconds * 1e6) / deliveries);
+      note('online group: CPU of all servers for a delivery', size, (sumOf(all) * 1e6) / deliveries);
       note('online group: nine of ten deliveries within', size, percentiles(ledger.deliveryMs)!.p90 * 1000);
     }
     await close(clients, undefined);
