@@ -23,6 +23,8 @@ import { Random } from './random.js';
 export interface SoakOptions {
   /** At least so many are sent. */
   readonly messages: number;
+  /** How many messages each of the chatters may send in a second; default: that of msg servers. */
+  readonly sendsPerSecond?: number;
   /** And so long that there were so many; default: that every kind has had its turn. */
   readonly disturbances?: number;
   /** And for so long, in ms; default: any time will do. */
@@ -78,6 +80,7 @@ export async function soak(t: Teardown, options: SoakOptions): Promise<SoakRepor
     DATABASE_URL: postgres.url,
     TT_MSG_DB_PROXIES: addressesOf(dbProxies),
     TT_MSG_ROUTE_SERVERS: addressesOf(routes),
+    ...(options.sendsPerSecond !== undefined && { TT_MSG_SENDS_PER_SECOND: `${options.sendsPerSecond}` }),
   };
   const cluster = await startProcesses(t, { data, args: [...args, '--redis', redis.url], env, portOffset });
   if (options.log !== undefined) t.teardown(() => writeFile(options.log!, cluster.stderr.join('\n')));
