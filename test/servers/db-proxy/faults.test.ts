@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import t, { type Test } from 'tap';
 import { bucketOf, singleConversation, userBucketOf } from '../../../common/conversation.js';
+import { dbProxySettings } from '../../../servers/db-proxy/settings.js';
 import { moveBucket } from '../../../servers/db-proxy/storage/move.js';
 import { addShard } from '../../../servers/db-proxy/storage/shard-admin.js';
 import { addPeople, freshDatabase, until } from '../../support/cluster.js';
@@ -142,7 +143,8 @@ t.test('a deadlock', async (t) => {
 t.test('statements run into their time-out', async (t) => {
   const url = await freshDatabase(postgres);
   const storers = await storersOn(t, url);
-  const elsewhere = SINGLES.find((id) => bucketOf(id) % 4 !== bucketOf(ALICE_AND_BOB) % 4)!;
+  const laneOf = (id: bigint) => bucketOf(id) % dbProxySettings.lanesPerShard.default;
+  const elsewhere = SINGLES.find((id) => laneOf(id) !== laneOf(ALICE_AND_BOB))!;
   const storing = new Storing(storers, [ALICE_AND_BOB, elsewhere]);
   await storing.flows('at all');
   const client = await connect(t, url);
