@@ -10,6 +10,7 @@ const options = new Command('soak-cli')
   .option('--messages <count>', 'to be sent', whole, 1_000_000)
   .option('--minutes <count>', 'at least', whole, 0)
   .option('--minutes-max <count>', 'at most, however few were sent', whole, 10_000)
+  .option('--sends-per-second <count>', 'of each of the people at most; default: what msg servers allow', whole)
   .option('--seed <number>', 'of all that is random; default: a new one', whole, Math.floor(Math.random() * 2 ** 32))
   .option('--log <file>', 'keep what the servers have logged')
   .option('--page <file>', 'write the result as a page')
@@ -19,6 +20,7 @@ const options = new Command('soak-cli')
     messages: number;
     minutes: number;
     minutesMax: number;
+    sendsPerSecond?: number;
     seed: number;
     log?: string;
     page?: string;

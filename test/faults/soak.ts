@@ -80,6 +80,7 @@ export async function soak(t: Teardown, options: SoakOptions): Promise<SoakRepor
     DATABASE_URL: postgres.url,
     TT_MSG_DB_PROXIES: addressesOf(dbProxies),
     TT_MSG_ROUTE_SERVERS: addressesOf(routes),
+    TT_MSG_HISTORY_ROWS_PER_MINUTE: '1000000000', // in the end all of it is read
     ...(options.sendsPerSecond !== undefined && { TT_MSG_SENDS_PER_SECOND: `${options.sendsPerSecond}` }),
   };
   const cluster = await startProcesses(t, { data, args: [...args, '--redis', redis.url], env, portOffset });
