@@ -11,6 +11,7 @@ import { existsSync, rmSync } from 'node:fs';
 import { access, constants, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { until } from './cluster.js';
@@ -86,14 +87,24 @@ export class TestRedis {
     this.#process!.kill('SIGCONT');
   }
 
-  /** What a command gives, over a connection of its own. */
+  /** What a command gives, over a connection of its own. @throws Error when it says no, or nothing within ten seconds */
   async ask(command: string, ...args: readonly (string | number)[]): Promise<unknown> {
     const options = this.password === '' ? {} : { password: this.password };
     const client = new Redis({ host: '127.0.0.1', port: this.port, lazyConnect: true, protocol: 2, ...options });
-    try {
+    const done = new AbortController();
+    const answer = async () => {
       await client.connect();
-      return await client.call(command, ...args);
+      return client.call(command, ...args);
+    };
+    // A node that changes its role cuts connections, some of them while they are made, of which the client hears nothing.
+    const silence = async () => {
+      await delay(ASK_MS_MAX, undefined, { signal: done.signal });
+      throw new Error(`the Redis at port ${this.port} has said nothing to ${command}`);
+    };
+    try {
+      return await Promise.race([answer(), silence()]);
     } finally {
+      done.abort();
       client.disconnect();
     }
   }
@@ -181,6 +192,7 @@ export async function testRedisCluster(
 }
 
 const SLOTS = 16_384;
+const ASK_MS_MAX = 10_000;
 const PORT_TRIES = 20;
 const IN_MEMORY = ['--save', '', '--appendonly', 'no'];
 const CLUSTER_NODE = [
