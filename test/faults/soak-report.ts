@@ -45,23 +45,25 @@ interface Run {
   readonly seed: number;
   readonly messages: number;
   readonly minutes: number;
+  readonly sendsPerSecond?: number;
   readonly commit: string;
 }
 
 /** The same as a page, with what it was run on and how it is judged. */
-export function pageOf(report: SoakReport, { seed, messages, minutes, commit }: Run): string {
+export function pageOf(report: SoakReport, { seed, messages, minutes, sendsPerSecond, commit }: Run): string {
   const { tally, disturbances, faults, fsck, ms } = report;
   const of = (wanted: string) => faults.filter(({ kind }) => kind === wanted).length;
   const [cpu] = cpus();
   const gigabytes = Math.round(totalmem() / 2 ** 30);
   const seconds = (part: number) => (part / 1000).toFixed(1);
   const many = (count: number) => count.toLocaleString('en');
+  const held = sendsPerSecond === undefined ? '' : ` --sends-per-second ${sendsPerSecond}`;
   return `# ${many(tally.sent)} messages under fire
 
 Written by the soak itself, on ${new Date().toISOString().slice(0, 10)}, of commit \`${commit}\`:
 
 \`\`\`sh
-npm run build && node dist/test/faults/soak-cli.js --messages ${messages} --minutes ${minutes} --seed ${seed} --page page.md
+npm run build && node dist/test/faults/soak-cli.js --messages ${messages} --minutes ${minutes}${held} --seed ${seed} --page page.md
 \`\`\`
 
 On ${type()} ${release()}, ${cpus().length} × ${cpu?.model.trim()}, ${gigabytes} GB, Node ${process.version}, everything on this one
