@@ -96,7 +96,7 @@ export class TestRedis {
       await client.connect();
       return client.call(command, ...args);
     };
-    // A node that changes its role cuts connections, some of them while they are made, of which the client hears nothing.
+    // A node that is paused takes connections and answers nothing, and one that changes its role cuts them.
     const silence = async () => {
       await delay(ASK_MS_MAX, undefined, { signal: done.signal });
       throw new Error(`the Redis at port ${this.port} has said nothing to ${command}`);

@@ -26,8 +26,9 @@ interface Move {
  * conversations wait for each other instead of blocking each other for good. Bodies come as one piece of bytes that is
  * cut here, which spares both sides the escaping of an array of them.
  *
- * A part of a statement costs PostgreSQL some 40 µs even when it finds nothing to do. So batches with group messages and with voice messages have longer statements of their own: who sends in a
- * group has read up to there; what is attached lies behind the message in the same bytes.
+ * A part of a statement costs PostgreSQL some 40 µs even when it finds nothing to do. So batches with group messages and
+ * with voice messages have longer statements of their own: who sends in a group has read up to there; what is attached
+ * lies behind the message in the same bytes.
  */
 const STATEMENTS = [false, true].map((groups) => [false, true].map((attached) => appending(groups, attached)));
 
