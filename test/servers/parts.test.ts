@@ -661,6 +661,28 @@ t.test('msg: what was sent lately', async (t) => {
     t.notOk(sends.has(9, Buffer.from('hello!')));
   });
 
+  t.test('of long ones a digest is kept', async (t) => {
+    const sends = new RecentSends();
+    const ids = [128, 129, 300].map((size) => send(sends, { data: Buffer.alloc(size, 'a') }));
+    t.equal(new Set(ids).size, 3);
+    t.same(
+      [128, 129, 300].map((size) => send(sends, { data: Buffer.alloc(size, 'a') })),
+      ids,
+    );
+    t.not(send(sends, { data: Buffer.concat([Buffer.alloc(299, 'a'), Buffer.from('b')]) }), ids[2]);
+    t.ok(sends.has(9, Buffer.alloc(300, 'a')));
+    t.notOk(sends.has(9, Buffer.alloc(300, 'b')));
+  });
+
+  t.test('what was given is not written over when the place is taken again', async (t) => {
+    const sends = new RecentSends();
+    send(sends);
+    const again = sends.recall(5, 9, 1, first.data, 1_001, fresh);
+    const bytes = Buffer.from(again);
+    for (let seq = 6; seq < 20; seq++) send(sends, { seq, to: 0xffff_ffff });
+    t.same(Buffer.from(again), bytes);
+  });
+
   t.test('only the last few are remembered', async (t) => {
     const sends = new RecentSends();
     const id = send(sends);
