@@ -9,6 +9,7 @@ import type { CommandTable } from '../server/command-table.js';
 import { type CloseReason, Connection, type ConnectionLimits, type ConnectionOwner } from './connection.js';
 import { freshNonce, type Hello, proofOf, proves } from './handshake.js';
 import { tcpOptions } from './listener.js';
+import { OpenAsks } from './open-asks.js';
 
 /** Who we are to the servers we dial: the role decides what they let us ask. */
 export interface Self {
@@ -86,7 +87,7 @@ export class Link implements ConnectionOwner {
   readonly address: Address;
   readonly #options: LinkOptions<unknown>;
   readonly #owner: LinkOwner;
-  readonly #asked = new Map<number, Asked>();
+  #asked = new OpenAsks<Asked>();
   /** Open questions of each key. */
   readonly #askedOf = new Map<number, number>();
   readonly #unheard = new Set<number>();
@@ -94,7 +95,6 @@ export class Link implements ConnectionOwner {
   #draining = false;
   #connection: Connection | undefined;
   #hello: Hello | undefined;
-  #lastId = 0;
   #failures = 0;
   /** Sweeps since the other side was heard, while a question was open. */
   #silentSweeps = 0;
@@ -135,10 +135,9 @@ export class Link implements ConnectionOwner {
   }
 
   ask(asked: Asked): void {
-    const id = this.#freeId();
+    const id = this.#asked.add(asked);
     asked.frame.writeUInt16BE(id & 0xffff, 12);
     asked.frame.writeUInt16BE(id >>> 16, 14);
-    this.#asked.set(id, asked);
     this.#askedOf.set(asked.key, (this.#askedOf.get(asked.key) ?? 0) + 1);
     this.#connection!.send(asked.frame);
   }
@@ -160,10 +159,11 @@ export class Link implements ConnectionOwner {
 
   /** Rejects what is past its deadline, and leaves a frozen server. Called by the group, for all links in one sweep. */
   sweep(nowMs: number): void {
-    for (const [id, asked] of this.#asked) {
-      if (asked.deadlineMs > nowMs) continue;
-      asked.reject(new ImError('TIMEOUT', `no answer from ${this.#options.role} ${textOf(this.address)}`));
-      this.#settled(id, asked);
+    for (const { id, ask } of this.#asked.oldestFirst()) {
+      if (ask.deadlineMs > nowMs) continue;
+      ask.reject(new ImError('TIMEOUT', `no answer from ${this.#options.role} ${textOf(this.address)}`));
+      this.#asked.take(id);
+      this.#freed(ask);
     }
     if (this.#state === 'open') this.#leaveIfFrozen(nowMs);
   }
@@ -199,8 +199,8 @@ export class Link implements ConnectionOwner {
   }
 
   #loseAsks(wasOpen: boolean): void {
-    const asked = [...this.#asked.values()];
-    this.#asked.clear();
+    const asked = this.#asked.oldestFirst().map(({ ask }) => ask);
+    this.#asked = new OpenAsks();
     this.#askedOf.clear();
     this.#owner.lost(this, asked, wasOpen ? performance.now() - this.#connection!.heardMs : undefined);
   }
@@ -281,27 +281,20 @@ export class Link implements ConnectionOwner {
   }
 
   #answered(id: number, frame: Frame): void {
-    const asked = this.#asked.get(id >>> 0);
+    const asked = this.#asked.take(id >>> 0);
     if (asked === undefined) return; // its deadline has passed
     if (frame.command !== cluster.failure.id) asked.resolve(frame);
     else asked.reject(failureOf(frame));
-    this.#settled(id >>> 0, asked);
+    this.#freed(asked);
   }
 
-  #settled(id: number, { key }: Asked): void {
-    this.#asked.delete(id);
+  #freed({ key }: Asked): void {
     const left = this.#askedOf.get(key)! - 1;
     if (left > 0) this.#askedOf.set(key, left);
     else {
       this.#askedOf.delete(key);
       if (this.#draining) this.#owner.freed(key);
     }
-  }
-
-  #freeId(): number {
-    do this.#lastId = (this.#lastId + 1) >>> 0;
-    while (this.#lastId === 0 || this.#asked.has(this.#lastId));
-    return this.#lastId;
   }
 }
 
