@@ -9,7 +9,7 @@ case "$name" in
   *)
     shift
     for script in "$app/dist/servers/$name/main.js" "$app/dist/tools/$name.js"; do
-      if [ -f "$script" ]; then exec node --enable-source-maps "$script" "$@"; fi
+      if [ -f "$script" ]; then exec node --enable-source-maps --v8-pool-size=1 "$script" "$@"; fi
     done
     ;;
 esac

@@ -23,6 +23,12 @@ export interface ChildOwner {
 }
 
 /** One server process: started, watched, started again when it crashes, stopped. */
+/**
+ * As in docker/entrypoint.sh and docker/systemd. One thread for the collection of garbage beside the main one: the four
+ * that are usual take all cores of a small machine from the servers whenever one of them collects.
+ */
+const NODE_FLAGS = ['--enable-source-maps', '--v8-pool-size=1'];
+
 export class Child {
   readonly planned: Planned;
   readonly #owner: ChildOwner;
@@ -51,7 +57,7 @@ export class Child {
     const child = fork(main, {
       env: { ...process.env, ...env, ...given },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      execArgv: ['--enable-source-maps'],
+      execArgv: NODE_FLAGS,
     });
     this.#process = child;
     this.#startedMs = performance.now();
