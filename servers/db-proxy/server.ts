@@ -51,6 +51,12 @@ export async function startDbProxy(
   storage.limits.show(metrics);
   metrics.gauge('redis_nodes_down', 'Nodes of Redis that are set aside', () => storage.redis?.nodesDown ?? 0);
   metrics.gauge('append_waiting', 'Messages that wait for their commit', () => storage.append.waiting);
+  /** Since when; undefined: all has been told. A batch whose asker is gone is told by one word. */
+  let disturbedMs: number | undefined;
+  const tellNow = () => {
+    for (const peer of peers) if (peer.role === 'msg') peer.tell(cluster.disturbed, { sinceMs: disturbedMs! });
+    disturbedMs = undefined;
+  };
   const ctx: DbProxyContext = {
     ...storage,
     ldap,
@@ -61,7 +67,8 @@ export async function startDbProxy(
       for (const peer of peers) if (peer.role === 'msg') peer.tell(directory.changed, change);
     },
     tellDisturbed(sinceMs) {
-      for (const peer of peers) if (peer.role === 'msg') peer.tell(cluster.disturbed, { sinceMs });
+      if (disturbedMs === undefined) setImmediate(tellNow);
+      disturbedMs = Math.min(disturbedMs ?? sinceMs, sinceMs);
     },
     tellReadMoved(userId, conversationId, msgId) {
       for (const peer of peers) {
@@ -79,6 +86,8 @@ export async function startDbProxy(
     log,
     metrics,
     ctx,
+    // What it asked for, and what was answered, since it was heard last it may not have told anybody.
+    left: (peer, silentMs) => peer.role === 'msg' && ctx.tellDisturbed(Date.now() - silentMs),
     known: (error) =>
       isUnavailable(error) && !(error instanceof AssertionError)
         ? new ImError('STORE_UNAVAILABLE', (error as Error).message, { cause: error })

@@ -832,23 +832,32 @@ t.test('what a server asked for that is dead by the time it is stored is told to
   ]);
   const [dying, other] = [cluster.linksAs('msg', 'db-proxy'), cluster.linksAs('msg', 'db-proxy', heard)];
   await until(() => dying.open && other.open, 'the links');
-  const asked = dying.ask(clusterService.storeMessage, {
-    fromUserId: 1,
-    sessionType: SINGLE,
-    toSessionId: 2,
-    msgType: TEXT,
-    msgData: encryptText('my last words'),
-    sendId: Buffer.alloc(16, 7),
-  });
-  asked.catch(() => undefined);
-  const isWaiting = async () => (await cluster.metric('db-proxy-1', 'append_waiting')) === 1;
-  await until(isWaiting, 'the message to wait for its bucket');
-  dying.close();
-  await other.ask(clusterService.userGroups, { userId: 1 }); // by then the end of the other link was heard as well
+  const askedMs = Date.now();
+  for (const [i, text] of ['my last words', 'and these'].entries()) {
+    const asked = dying.ask(clusterService.storeMessage, {
+      fromUserId: 1,
+      sessionType: SINGLE,
+      toSessionId: 2,
+      msgType: TEXT,
+      msgData: encryptText(text),
+      sendId: Buffer.alloc(16, i),
+    });
+    asked.catch(() => undefined);
+  }
+  const isWaiting = async () => (await cluster.metric('db-proxy-1', 'append_waiting')) === 2;
+  await until(isWaiting, 'the messages to wait for their bucket');
   t.strictSame(told, []);
+  dying.close();
+  await until(() => told.length > 0, 'msg servers to be told to look');
+  t.ok(told[0]! >= askedMs - 100 && told[0]! <= Date.now(), 'since it was heard last');
   const beforeMs = Date.now();
   await fence('open');
-  await until(() => told.length > 0, 'msg servers to be told to look');
-  t.ok(told.length === 1 && told[0]! >= beforeMs && told[0]! <= Date.now(), 'since it was stored');
-  t.equal((await bob.heard()).text, 'my last words');
+  await until(() => told.length > 1, 'msg servers to be told to look once more');
+  t.ok(told[1]! >= beforeMs && told[1]! <= Date.now(), 'since they were stored');
+  t.strictSame(
+    (await heardOf(bob, 2)).map((each) => each.text),
+    ['my last words', 'and these'],
+  );
+  await other.ask(clusterService.userGroups, { userId: 1 }); // what was told before has been heard by now
+  t.equal(told.length, 2, 'one word for both');
 });

@@ -34,8 +34,8 @@ const PAGE_BYTES_MAX = 350 * 1024;
 const PREVIEW_SIZE_MAX = 2 * 1024;
 
 /**
- * A message to be kept: answered after the commit. Who asks publishes it. When he has died meanwhile, everybody has looked
- * for what he may have left behind already, and looks once more: a message may wait for seconds, as in a bucket on its move.
+ * A message to be kept: answered after the commit. Who asks publishes it. When he has died meanwhile, everybody has been told
+ * to look for what he may have left behind, and is told once more: a message may wait for seconds, as in a bucket on its move.
  */
 export async function store(
   ctx: DbProxyContext,
