@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { request } from 'undici';
 import type { HostPort } from '../../common/settings.js';
 import type { Figures, ServerFigures } from './api.js';
@@ -6,6 +7,10 @@ import { parseMetrics, type Sample } from './metrics-page.js';
 /** Between two looks: while somebody watches, and otherwise, so that a chart begins with a past. */
 const WATCHED_MS = 2_000;
 const IDLE_MS = 10_000;
+/** From one server to the next: on one machine they would else all be at it at once, for 30 ms. */
+const APART_MS = 20;
+/** From the first to the last. */
+const ROUND_MS_MAX = 400;
 const KEPT = 300;
 const ANSWER_MS_MAX = 1_500;
 const PAGE_SIZE_MAX = 4 * 1024 * 1024;
@@ -67,7 +72,7 @@ export class Watch {
   /** One look at a time; the next one follows by itself. */
   #look(): Promise<void> {
     clearTimeout(this.#timer);
-    this.#looking ??= this.#lookNow().finally(() => {
+    this.#looking ??= this.#lookAround().finally(() => {
       this.#looking = undefined;
       if (this.#closed) return;
       this.#timer = setTimeout(() => void this.#look(), this.#watchers.size > 0 ? WATCHED_MS : IDLE_MS);
@@ -75,9 +80,17 @@ export class Watch {
     return this.#looking;
   }
 
-  async #lookNow(): Promise<void> {
-    const looks = await Promise.all(this.#targets.map(lookAt));
-    const now = { atMs: Date.now(), samples: looks.flatMap((look) => look.samples) };
+  /** Each server always has its turn as long after the first one, so that rates come out right. */
+  async #lookAround(): Promise<void> {
+    const atMs = Date.now();
+    const apartMs = Math.min(APART_MS, ROUND_MS_MAX / this.#targets.length);
+    const looks = await Promise.all(
+      this.#targets.map(async (target, i) => {
+        await delay(i * apartMs);
+        return lookAt(target);
+      }),
+    );
+    const now = { atMs, samples: looks.flatMap((look) => look.samples) };
     const figures = figuresOf(
       now,
       this.#before,

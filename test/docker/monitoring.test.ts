@@ -1,6 +1,8 @@
 /** Alerts and dashboard: valid PromQL, and only metrics and labels that the servers have. */
+import { readdirSync, statSync } from 'node:fs';
 import { parser } from '@prometheus-io/lezer-promql';
 import t from 'tap';
+import { Metrics } from '../../common/metrics.js';
 import { TestCluster } from '../support/cluster.js';
 import { testPostgres } from '../support/postgres.js';
 import { dockerFiles, yamlOf } from './definitions.js';
@@ -98,4 +100,14 @@ t.test('labels in words are in what they are about', async (t) => {
 t.test('the dashboard', async (t) => {
   const ids = dashboard.panels.map(({ id }) => id);
   t.equal(new Set(ids).size, ids.length);
+});
+
+t.test('a look costs the same however many connections there are', async (t) => {
+  const { registry } = new Metrics('msg-1', 'msg');
+  const page = await registry.metrics();
+  t.notMatch(page, /^nodejs_active_/m, 'what walks through all of them is left out');
+  if (statSync('/proc/self/fd').size === 0) return t.comment('this kernel does not count open files');
+  const open = Number(/^process_open_fds\{.*\} (\d+)$/m.exec(page)?.[1]);
+  const listed = readdirSync('/proc/self/fd').length;
+  t.ok(Math.abs(open - listed) <= 3, `${open} open files by the kernel's count, ${listed} listed`);
 });
