@@ -56,9 +56,15 @@ async function generate(): Promise<Record<string, string>> {
   return { 'pb.js': NOTE + finishCode(code), 'pb.d.ts': NOTE + finishTypes(types) };
 }
 
-/** Absent is undefined, not null: without a default in the prototype there is nothing to read. */
+/**
+ * Absent is undefined, not null: without a default in the prototype there is nothing to read. And not indented: every
+ * process reads all of it at its start, and two fifths of it were blanks.
+ */
 function finishCode(code: string): string {
-  return code.replace(/^ *\w+\.prototype\.\w+ = null;\n/gm, '').trimStart();
+  return code
+    .replace(/^ *\w+\.prototype\.\w+ = null;\n/gm, '')
+    .replace(/^ +/gm, '')
+    .trimStart();
 }
 
 function finishTypes(types: string): string {
