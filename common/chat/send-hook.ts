@@ -1,4 +1,4 @@
-import { Agent, request } from 'undici';
+import type { Agent, request } from 'undici';
 import { ImError } from '../errors.js';
 import { IM } from '../pdu/pb.js';
 import { choice, milliseconds, secret, text } from '../settings.js';
@@ -41,16 +41,18 @@ interface Answer {
  */
 export class SendHook {
   readonly #settings: SendHookSettings;
+  readonly #request: typeof request;
   readonly #agent: Agent;
 
-  private constructor(settings: SendHookSettings) {
+  private constructor(settings: SendHookSettings, undici: typeof import('undici')) {
     this.#settings = settings;
-    this.#agent = new Agent({ connections: CONNECTIONS_MAX, maxResponseSize: ANSWER_SIZE_MAX });
+    this.#request = undici.request;
+    this.#agent = new undici.Agent({ connections: CONNECTIONS_MAX, maxResponseSize: ANSWER_SIZE_MAX });
   }
 
-  /** Undefined: there is none. */
-  static of(settings: SendHookSettings): SendHook | undefined {
-    return settings.sendHookUrl === '' ? undefined : new SendHook(settings);
+  /** Undefined: there is none, as in most clusters; then what it asks with is not loaded either. */
+  static async of(settings: SendHookSettings): Promise<SendHook | undefined> {
+    return settings.sendHookUrl === '' ? undefined : new SendHook(settings, await import('undici'));
   }
 
   /** @returns the message as it is to be stored. @throws ImError NOT_ALLOWED when it is refused. */
@@ -72,7 +74,7 @@ export class SendHook {
     const { sendHookUrl: url, sendHookToken: token, sendHookTimeoutMs: ms } = this.#settings;
     const to = isGroupType(draft.msgType) ? { group: draft.toSessionId } : { user: draft.toSessionId };
     const said = isText(draft) ? { type: 'text', text: decryptText(draft.msgData) ?? '' } : { type: 'voice' };
-    const { statusCode, body } = await request(url, {
+    const { statusCode, body } = await this.#request(url, {
       method: 'POST',
       dispatcher: this.#agent,
       signal: AbortSignal.timeout(ms),

@@ -4,6 +4,7 @@ import { Circuit } from '../../common/circuit.js';
 import { ImError } from '../../common/errors.js';
 import type { Logger } from '../../common/log.js';
 import { checkOidc, type OidcSettings } from './oidc-settings.js';
+import { NotSignedIn } from './problem.js';
 
 /** What the provider says of itself is asked for anew after so long. */
 const METADATA_MS_MAX = 3_600_000;
@@ -18,11 +19,6 @@ export interface Journey {
 }
 
 export type Claims = Readonly<Record<string, unknown>> & { readonly sub: string };
-
-/** The provider has answered, and not so that somebody is let in. */
-export class NotSignedIn extends Error {
-  override readonly name = 'NotSignedIn';
-}
 
 /**
  * The console as a client of the company's OpenID Connect provider: authorization code with PKCE (S256), state and nonce.

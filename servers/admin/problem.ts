@@ -64,3 +64,8 @@ export function problemOf(error: unknown): { readonly status: number; readonly p
     return { status, problem: { code: 'BAD_REQUEST', detail: (error as Error).message } };
   return { status: 500, problem: { code: 'INTERNAL' } };
 }
+
+/** The OpenID Connect provider has answered, and not so that somebody is let in. */
+export class NotSignedIn extends Error {
+  override readonly name = 'NotSignedIn';
+}

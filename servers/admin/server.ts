@@ -12,8 +12,7 @@ import type { AdminContext } from './context.js';
 import { HopFinder } from './hops.js';
 import { openHttp } from './http.js';
 import { Journeys } from './journeys.js';
-import { Oidc } from './oidc.js';
-import { redirectCheck } from './oidc-settings.js';
+import { checkOidc, redirectCheck } from './oidc-settings.js';
 import { routes } from './routes.js';
 import type { AdminSettings } from './settings.js';
 import { Watch } from './watch.js';
@@ -33,7 +32,9 @@ export async function startAdminServer(
   settings: AdminSettings,
   { name, log, metrics, hops }: Surroundings,
 ): Promise<Running> {
-  const oidc = Oidc.of(settings, log);
+  checkOidc(settings);
+  const oidc = settings.oidcIssuer === '' ? undefined : (await import('./oidc.js')).Oidc.of(settings, log);
+  const sendHook = await SendHook.of(settings);
   const common = {
     self: { role: 'admin', name },
     secret: settings.clusterSecret,
@@ -52,7 +53,6 @@ export async function startAdminServer(
   limits.show(metrics);
   limits.follow(async (prefix) => (await dbProxies.ask(directory.settings, { prefix })).settingList, log);
   const watch = new Watch(settings.watched);
-  const sendHook = SendHook.of(settings);
   const sender = new Sender(dbProxies, routeLinks, sendHook, hops);
   const ctx: AdminContext = {
     dbProxies,

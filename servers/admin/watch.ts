@@ -1,5 +1,5 @@
+import { get, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { request } from 'undici';
 import type { HostPort } from '../../common/settings.js';
 import type { Figures, ServerFigures } from './api.js';
 import { parseMetrics, type Sample } from './metrics-page.js';
@@ -153,13 +153,20 @@ export async function textOf(
   url: string,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<{ status: number; text: string }> {
-  const { statusCode, body } = await request(url, { headers, signal: AbortSignal.timeout(ANSWER_MS_MAX) });
-  let text = '';
-  for await (const chunk of body.setEncoding('utf8')) {
-    text += chunk;
-    if (text.length > PAGE_SIZE_MAX) throw new Error('the page is too long');
+  const signal = AbortSignal.timeout(ANSWER_MS_MAX);
+  try {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      get(url, { headers, signal }, resolve).on('error', reject);
+    });
+    let text = '';
+    for await (const chunk of response.setEncoding('utf8')) {
+      text += chunk;
+      if (text.length > PAGE_SIZE_MAX) throw new Error('the page is too long');
+    }
+    return { status: response.statusCode!, text };
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error; // else it would not say that the time was over
   }
-  return { status: statusCode, text };
 }
 
 type Samples = readonly Sample[];

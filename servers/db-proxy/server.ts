@@ -5,7 +5,6 @@ import { cluster, directory, push } from '../../common/pdu/commands.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { fromConsoles, fromFileServers, fromHttpMsgServers, fromMsgServers, fromPushServers } from './commands.js';
 import type { DbProxyContext } from './context.js';
-import { Ldap } from './ldap.js';
 import { LdapWatch } from './ldap-watch.js';
 import type { DbProxySettings } from './settings.js';
 import { isUnavailable } from './storage/database.js';
@@ -23,7 +22,7 @@ export async function startDbProxy(
   settings: DbProxySettings,
   { name, log, metrics, hops, telemetry }: Surroundings,
 ): Promise<Running> {
-  const ldap = Ldap.of(settings, log);
+  const ldap = settings.ldapUrls === '' ? undefined : (await import('./ldap.js')).Ldap.of(settings, log);
   const stored = metrics.counter('messages_stored_total', 'Messages committed');
   const repeated = metrics.counter('messages_repeated_total', 'Messages asked again that were stored already');
   const unopenable = metrics.counter(

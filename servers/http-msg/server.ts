@@ -30,6 +30,7 @@ export async function startHttpMsgServer(
   settings: HttpMsgSettings,
   { name, log, metrics, hops, telemetry }: Surroundings,
 ): Promise<Running> {
+  const sendHook = await SendHook.of(settings);
   const links = {
     self: { role: 'http-msg', name },
     secret: settings.clusterSecret,
@@ -57,7 +58,6 @@ export async function startHttpMsgServer(
     givenUp: () => sent.inc({ result: 'given-up' }),
   };
   const deliveries = new WebhookDeliveries(dbProxies, tail, limits, settings, counters, hops, log);
-  const sendHook = SendHook.of(settings);
   const sender = new Sender(dbProxies, routeLinks, sendHook, hops);
   const ctx: HttpMsgContext = {
     dbProxies,

@@ -58,7 +58,7 @@ export async function startMsgServer(
       tokens: new FileTokens(settings.clusterSecret),
       tokenMs: settings.fileTokenMs,
     },
-    sendHook: SendHook.of(settings),
+    sendHook: await SendHook.of(settings),
     log,
     sessions,
     broadcasts: new Broadcasts(sessions, (count) => counters.delivered.inc(count)),

@@ -27,7 +27,7 @@ export async function startPushServer(
   settings: PushSettings,
   { name, log, metrics, hops }: Surroundings,
 ): Promise<Running> {
-  const vendors = new Vendors(settings, log);
+  const vendors = await Vendors.open(settings, log);
   const own = {} as { pusher: Pusher };
   const links = {
     self: { role: 'push', name },

@@ -2,12 +2,8 @@ import type { Logger } from '../../common/log.js';
 import { IM } from '../../common/pdu/pb.js';
 import { SettingsError } from '../../common/settings.js';
 import { Turns } from '../../common/turns.js';
-import { ApnsProvider } from './providers/apns.js';
-import { FcmProvider } from './providers/fcm.js';
 import { logProvider } from './providers/log.js';
 import type { Outcome, Provider, Push } from './providers/provider.js';
-import { WebPushProvider } from './providers/web-push.js';
-import { WebhookProvider } from './providers/webhook.js';
 import type { PushSettings } from './settings.js';
 
 const { ClientType } = IM.BaseDefine;
@@ -28,11 +24,17 @@ export class Vendors {
   readonly #settings: PushSettings;
   readonly #vendors: ReadonlyMap<VendorName, Vendor>;
 
-  /** @throws SettingsError naming what is missing or cannot be read */
-  constructor(settings: PushSettings, log: Logger) {
+  private constructor(settings: PushSettings, providers: ReadonlyMap<VendorName, Provider>) {
     this.#settings = settings;
+    this.#vendors = new Map(
+      [...providers].map(([name, provider]) => [name, { provider, line: new Turns(settings.atOnce), length: 0 }]),
+    );
+  }
+
+  /** Loads the code of those that are set up, and of no others. @throws SettingsError naming what is missing or cannot be read */
+  static async open(settings: PushSettings, log: Logger): Promise<Vendors> {
     const wanted = new Set<VendorName>([settings.ios, settings.android]);
-    const make: Record<VendorName, () => Provider | undefined> = {
+    const make: Record<VendorName, () => Provider | Promise<Provider> | undefined> = {
       log: () => logProvider(log),
       none: () => NONE,
       apns: () => (settings.apnsTopic === '' && !wanted.has('apns') ? undefined : apns(settings)),
@@ -40,12 +42,12 @@ export class Vendors {
       webpush: () => (settings.webPushPrivateKey === '' ? undefined : webPush(settings)),
       webhook: () => (settings.webhookUrl === '' && !wanted.has('webhook') ? undefined : webhook(settings)),
     };
-    const made = Object.entries(make).map(([name, open]) => [name as VendorName, open()] as const);
-    this.#vendors = new Map(
-      made.flatMap(([name, provider]) =>
-        provider === undefined ? [] : [[name, { provider, line: new Turns(settings.atOnce), length: 0 }] as const],
-      ),
-    );
+    const providers = new Map<VendorName, Provider>();
+    for (const [name, open] of Object.entries(make)) {
+      const provider = await open();
+      if (provider !== undefined) providers.set(name as VendorName, provider);
+    }
+    return new Vendors(settings, providers);
   }
 
   /** Which vendor reaches this phone, and the token as the vendor knows it. */
@@ -94,25 +96,29 @@ interface Vendor {
 const LINE_LENGTH = 5;
 const LINE_MS = 5_000;
 
-function apns(settings: PushSettings): Provider {
+async function apns(settings: PushSettings): Promise<Provider> {
   need(settings, 'apnsTopic');
   if (settings.apnsKeyFile !== '') need(settings, 'apnsKeyId', 'apnsTeamId');
   else need(settings, 'apnsCertificateFile', 'apnsCertificateKeyFile');
+  const { ApnsProvider } = await import('./providers/apns.js');
   return readable(() => new ApnsProvider(settings));
 }
 
-function fcm(settings: PushSettings): Provider {
+async function fcm(settings: PushSettings): Promise<Provider> {
   need(settings, 'fcmAccountFile');
+  const { FcmProvider } = await import('./providers/fcm.js');
   return readable(() => new FcmProvider(settings));
 }
 
-function webPush(settings: PushSettings): Provider {
+async function webPush(settings: PushSettings): Promise<Provider> {
   need(settings, 'webPushSubject', 'webPushPublicKey');
+  const { WebPushProvider } = await import('./providers/web-push.js');
   return readable(() => new WebPushProvider(settings));
 }
 
-function webhook(settings: PushSettings): Provider {
+async function webhook(settings: PushSettings): Promise<Provider> {
   need(settings, 'webhookUrl', 'webhookSecret');
+  const { WebhookProvider } = await import('./providers/webhook.js');
   return new WebhookProvider(settings.webhookUrl, settings.webhookSecret, settings.vendorTimeoutMs);
 }
 

@@ -1,8 +1,6 @@
 import { type Peer, Peers } from '../../common/net/peers.js';
-import { Soft } from '../../common/redis.js';
 import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { Announcements } from './announcements.js';
-import { Backplane } from './backplane.js';
 import { fromConsoles, fromHttpMsgServers, fromMsgServers, fromPushServers } from './commands.js';
 import type { RouteContext } from './context.js';
 import { Elsewhere } from './elsewhere.js';
@@ -42,6 +40,7 @@ export async function startRouteServer(
   ctx.elsewhere = new Elsewhere(ctx);
   const { redis, redisTimeoutMs: timeoutMs, clusterSecret } = settings;
   if (redis !== '') {
+    const [{ Soft }, { Backplane }] = await Promise.all([import('../../common/redis.js'), import('./backplane.js')]);
     const soft = new Soft({ url: redis, timeoutMs, log });
     ctx.remembered = new Remembered(soft, ctx.presence, clusterSecret, (userIds) => pcsGone(ctx, userIds));
     await ctx.remembered.load();

@@ -4,8 +4,8 @@ import { person } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
 import type { ProblemCode, SignInWays } from '../api.js';
 import type { AdminContext } from '../context.js';
-import { type Claims, NotSignedIn } from '../oidc.js';
-import { ProblemError, problemOf } from '../problem.js';
+import type { Claims } from '../oidc.js';
+import { NotSignedIn, ProblemError, problemOf } from '../problem.js';
 import { Redirect, route, WithCookie } from '../route.js';
 
 const { EnterResult } = IM.Person;

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { Hops } from '../../../common/hops.js';
 import { Limits } from '../../../common/live/limits.js';
 import type { Logger } from '../../../common/log.js';
-import { type CallResult, Soft } from '../../../common/redis.js';
+import type { CallResult, Soft } from '../../../common/redis.js';
 import type { DbProxySettings } from '../settings.js';
 import { AddressFailures } from './address-failures.js';
 import { AdminLogins } from './admin-logins.js';
@@ -119,7 +119,7 @@ export async function openStorage(
   await webhooks.sealOld();
   const lists = new UserLists(shards);
   const append = new Append(shards, keys, membership, settings, outbox, lists, counters, hops, log);
-  const redis = openRedis(settings, log, watch);
+  const redis = await openRedis(settings, log, watch);
   const audit = new Audit(meta, log);
   const liveSettings = new LiveSettings(meta, audit);
   const limits = new Limits<'db-proxy'>({
@@ -185,8 +185,10 @@ export async function openStorage(
   };
 }
 
-function openRedis({ redis: url, redisTimeoutMs: timeoutMs }: StorageSettings, log: Logger, watch: StorageWatch) {
-  return url === '' ? undefined : new Soft({ url, timeoutMs, log, counted: (result) => watch.redisCalled(result) });
+async function openRedis({ redis: url, redisTimeoutMs: timeoutMs }: StorageSettings, log: Logger, watch: StorageWatch) {
+  if (url === '') return undefined;
+  const { Soft } = await import('../../../common/redis.js');
+  return new Soft({ url, timeoutMs, log, counted: (result) => watch.redisCalled(result) });
 }
 
 function openPasswords(

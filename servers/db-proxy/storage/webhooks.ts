@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type pg from 'pg';
-import { v4 as uuidV4 } from 'uuid';
 import { GROUP_BIT, groupOf, isGroupConversation, usersOf } from '../../../common/conversation.js';
 import { KEY_IS_LIVE } from './api-keys.js';
 import type { ConsoleKey } from './console-key.js';
@@ -167,7 +166,7 @@ export class Webhooks {
 
   /** What nobody is at, for `leaseMs`: a few of each webhook, so that one with much to be told does not take all. */
   async claim(limit: number, perWebhook: number, leaseMs: number, busy: readonly string[]): Promise<Parcel[]> {
-    const claim = uuidV4();
+    const claim = randomUUID();
     const { rows: lanes } = await this.#meta.query<
       WebhookRow & { conversation_id: bigint; told: number; head: number; attempts: number }
     >({

@@ -1,4 +1,4 @@
-import { Piscina } from 'piscina';
+import type { Piscina } from 'piscina';
 import { ImError } from '../../../common/errors.js';
 import { PICTURE_PIXELS_MAX } from '../../../common/limits.js';
 import type { Logger } from '../../../common/log.js';
@@ -37,7 +37,7 @@ export class Pictures {
   readonly #log: Logger;
   readonly #turns = new Turns(THREADS);
   readonly #making = new Map<string, Promise<Found>>();
-  #pool: Piscina<Task, Uint8Array> | undefined;
+  #pool: Promise<Piscina<Task, Uint8Array>> | undefined;
 
   /** @param sizeMax a file with more bytes is not looked at */
   constructor(blobs: BlobStore, sizeMax: number, log: Logger) {
@@ -68,7 +68,7 @@ export class Pictures {
   }
 
   async close(): Promise<void> {
-    await this.#pool?.destroy();
+    await (await this.#pool)?.destroy();
   }
 
   #start(name: string, original: Found, size: (typeof SIZES)[number]): Promise<Found> {
@@ -100,21 +100,28 @@ export class Pictures {
   }
 
   async #decoded(task: Task): Promise<Uint8Array> {
-    this.#pool ??= new Piscina({
-      filename: new URL('./worker.js', import.meta.url).href,
-      minThreads: 0,
-      maxThreads: THREADS,
-      idleTimeout: 30_000,
-      // What hangs in there is ended with its thread.
-      resourceLimits: { maxOldGenerationSizeMb: 256 },
-    });
+    this.#pool ??= openPool();
+    const pool = await this.#pool;
     try {
-      return await this.#pool.run(task, { signal: AbortSignal.timeout(MAKE_MS_MAX + 1_000) });
+      return await pool.run(task, { signal: AbortSignal.timeout(MAKE_MS_MAX + 1_000) });
     } catch (error) {
       this.#log.info({ reason: (error as Error).message }, 'no small picture can be made of this');
       throw new ImError('BAD_REQUEST', 'this picture is damaged, or has too many pixels', { cause: error });
     }
   }
+}
+
+/** With the first picture, as many file servers never make one. */
+async function openPool(): Promise<Piscina<Task, Uint8Array>> {
+  const { Piscina } = await import('piscina');
+  return new Piscina({
+    filename: new URL('./worker.js', import.meta.url).href,
+    minThreads: 0,
+    maxThreads: THREADS,
+    idleTimeout: 30_000,
+    // What hangs in there is ended with its thread.
+    resourceLimits: { maxOldGenerationSizeMb: 256 },
+  });
 }
 
 async function* once(bytes: Uint8Array): AsyncIterable<Uint8Array> {

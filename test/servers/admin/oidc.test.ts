@@ -5,7 +5,8 @@ import { pino } from 'pino';
 import t from 'tap';
 import { ImError } from '../../../common/errors.js';
 import { readSettings, SettingsError } from '../../../common/settings.js';
-import { NotSignedIn, Oidc } from '../../../servers/admin/oidc.js';
+import { Oidc } from '../../../servers/admin/oidc.js';
+import { NotSignedIn } from '../../../servers/admin/problem.js';
 import { adminSettings } from '../../../servers/admin/settings.js';
 import { listening } from '../../support/http.js';
 
