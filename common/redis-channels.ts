@@ -1,6 +1,7 @@
 import { Cluster, type Redis } from 'ioredis';
 import type { Logger } from './log.js';
-import { connect, parseRedisUrl, slotOf } from './redis.js';
+import { connect, slotOf } from './redis.js';
+import { parseRedisUrl } from './redis-place.js';
 
 /** What may wait for a Redis that has stopped answering; beyond it nothing more is published. */
 const WAITING_SIZE_MAX = 64 * 1024 * 1024;

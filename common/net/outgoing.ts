@@ -2,30 +2,16 @@ import { lookup as dnsLookup } from 'node:dns';
 import { isIP, type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { Agent, buildConnector } from 'undici';
-import { z } from 'zod';
-import type { Setting } from '../settings.js';
+import type { Network } from './networks.js';
 
 /**
  * The way out to addresses that others chose. A name is resolved once and the connection goes to the very address that
  * was looked at, so a name cannot mean one thing to the check and another to the connection. Redirects are not
  * followed by those who use this.
  */
-export type Network = readonly [ipaddr.IPv4 | ipaddr.IPv6, number];
 
 export class AddressRefused extends Error {
   override readonly name = 'AddressRefused';
-}
-
-/** A comma-separated list of networks in CIDR notation. */
-export function networks(doc: string): Setting<Network[]> {
-  const parse = (list: string, ctx: z.RefinementCtx): Network[] => {
-    const texts = list.split(',').filter((each) => each.trim() !== '');
-    const found = texts.filter((each) => ipaddr.isValidCIDR(each.trim()));
-    if (found.length < texts.length) ctx.addIssue({ code: 'custom', message: 'expected a.b.c.d/n[,…]' });
-    return found.map((each) => ipaddr.parseCIDR(each.trim()));
-  };
-  const is = z.string().transform(parse) as unknown as z.ZodType<Network[]>;
-  return { is, unit: 'networks', default: [], doc };
 }
 
 /** Public addresses only, but for the networks that are allowed. IPv4 in the clothes of IPv6 is looked at as IPv4. */

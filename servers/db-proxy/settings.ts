@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { isTimeZone } from '../../common/live/push-settings.js';
-import { redisUrl } from '../../common/redis.js';
+import { redisUrl } from '../../common/redis-place.js';
 import {
   choice,
   commonSettings,

@@ -1,5 +1,5 @@
 import { sendHookSettings } from '../../common/chat/send-hook.js';
-import { networks } from '../../common/net/outgoing.js';
+import { networks } from '../../common/net/networks.js';
 import {
   addresses,
   commonSettings,

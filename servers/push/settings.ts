@@ -1,5 +1,5 @@
 import { LANGUAGES, TEXTS, WHILE_PC_ONLINE } from '../../common/live/push-settings.js';
-import { networks } from '../../common/net/outgoing.js';
+import { networks } from '../../common/net/networks.js';
 import {
   addresses,
   choice,

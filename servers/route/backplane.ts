@@ -4,8 +4,8 @@ import { encodeFrame } from '../../common/pdu/command.js';
 import { cluster } from '../../common/pdu/commands.js';
 import { Frame, HEADER_SIZE } from '../../common/pdu/header.js';
 import type { IM } from '../../common/pdu/pb.js';
-import { PREFIX } from '../../common/redis.js';
 import { Channels } from '../../common/redis-channels.js';
+import { PREFIX } from '../../common/redis-place.js';
 
 /** Enough to be spread over the masters of a Redis Cluster. The same in all builds. */
 const CHANNELS = 16;

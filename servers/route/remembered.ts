@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Peer } from '../../common/net/peers.js';
-import { PREFIX, type Soft } from '../../common/redis.js';
+import type { Soft } from '../../common/redis.js';
+import { PREFIX } from '../../common/redis-place.js';
 import { standIn } from './elsewhere.js';
 import type { Presence } from './presence.js';
 

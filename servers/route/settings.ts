@@ -1,4 +1,4 @@
-import { redisUrl } from '../../common/redis.js';
+import { redisUrl } from '../../common/redis-place.js';
 import { commonSettings, type Definitions, milliseconds, port, type SettingsOf } from '../../common/settings.js';
 
 export const routeSettings = {

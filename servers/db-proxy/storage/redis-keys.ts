@@ -1,4 +1,4 @@
-import { PREFIX } from '../../../common/redis.js';
+import { PREFIX } from '../../../common/redis-place.js';
 import { fingerprintOf } from './data-keys.js';
 
 /**
