@@ -9,10 +9,10 @@ import { bucketOf, singleConversation } from '../../common/conversation.js';
 import { IM } from '../../common/pdu/pb.js';
 import { DEMO_PASSWORD, demoName } from '../../tools/cluster/demo.js';
 import { Crowd } from '../faults/crowd.js';
-import { until } from '../support/cluster.js';
 import { type TestClock, testClock } from '../support/faketime.js';
 import { HistoryChecker, type Kept } from '../support/history-checker.js';
 import { isAlive, startProcesses, temporaryData } from '../support/processes.js';
+import { until } from '../support/until.js';
 
 const { SESSION_TYPE_SINGLE, SESSION_TYPE_GROUP } = IM.BaseDefine.SessionType;
 const { USER_STATUS_ONLINE: ONLINE } = IM.BaseDefine.UserStatType;

@@ -4,8 +4,8 @@ import { type ChatMessage, Client, ConnectionLost } from '../../common/client/cl
 import { ImError } from '../../common/errors.js';
 import { IM } from '../../common/pdu/pb.js';
 import { DEMO_PASSWORD } from '../../tools/cluster/demo.js';
-import { until } from '../support/cluster.js';
 import type { HistoryChecker, Kept, Position } from '../support/history-checker.js';
+import { until } from '../support/until.js';
 import type { Random } from './random.js';
 
 const { SESSION_TYPE_SINGLE, SESSION_TYPE_GROUP } = IM.BaseDefine.SessionType;

@@ -3,8 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ChatMessage, Client, findMsgServer } from '../../common/client/client.js';
 import { IM } from '../../common/pdu/pb.js';
 import { DEMO_PASSWORD } from '../../tools/cluster/demo.js';
-import { until } from '../support/cluster.js';
 import type { HistoryChecker } from '../support/history-checker.js';
+import { until } from '../support/until.js';
 
 const { SESSION_TYPE_SINGLE: SINGLE } = IM.BaseDefine.SessionType;
 /** Servers try for 8 s and more; a busy machine has time. */

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { until } from '../support/cluster.js';
 import type { FaultProxy } from '../support/fault-proxy.js';
 import type { PostgresPair } from '../support/postgres-pair.js';
 import { type RunningCluster, signalTree } from '../support/processes.js';
 import { mastersOf, type TestRedis } from '../support/redis.js';
 import { startTool } from '../support/tool.js';
+import { until } from '../support/until.js';
 import type { Random } from './random.js';
 
 /** What is killed at the same moment; `any` number of a kind is chosen anew each time. */

@@ -3,7 +3,6 @@ import { bucketOf, groupConversation, singleConversation, userBucketOf } from '.
 import { IM } from '../../common/pdu/pb.js';
 import { demoName } from '../../tools/cluster/demo.js';
 import { PORTS } from '../../tools/cluster/plan.js';
-import { until } from '../support/cluster.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { type Fault, HistoryChecker } from '../support/history-checker.js';
 import type { Teardown } from '../support/postgres.js';
@@ -11,6 +10,7 @@ import { PostgresPair } from '../support/postgres-pair.js';
 import { freePortOffset, type RunningCluster, startProcesses, temporaryData } from '../support/processes.js';
 import { testRedisCluster, whyNoRedis } from '../support/redis.js';
 import { runTool } from '../support/tool.js';
+import { until } from '../support/until.js';
 import { Chatter, type Company, type Place, type Tally } from './chatter.js';
 import { type Disturbance, Disturber, Mover, SERVERS } from './disturber.js';
 import { Random } from './random.js';

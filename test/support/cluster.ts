@@ -16,30 +16,32 @@ import { type CommandTable, commandTable } from '../../common/server/command-tab
 import type { Running, Start } from '../../common/server/lifecycle.js';
 import { type commonSettings, type Definitions, readSettings, type SettingsOf } from '../../common/settings.js';
 import { openHops } from '../../common/telemetry/open.js';
-import { startAdminServer } from '../../servers/admin/server.js';
 import { adminSettings } from '../../servers/admin/settings.js';
 import { startDbProxy } from '../../servers/db-proxy/server.js';
 import { dbProxySettings } from '../../servers/db-proxy/settings.js';
+import { migrate } from '../../servers/db-proxy/storage/migrations.js';
 import { hashPassword } from '../../servers/db-proxy/storage/passwords.js';
 import { openStorage } from '../../servers/db-proxy/storage/storage.js';
-import { startFileServer } from '../../servers/file/server.js';
 import { fileSettings } from '../../servers/file/settings.js';
-import { startHttpMsgServer } from '../../servers/http-msg/server.js';
 import { httpMsgSettings } from '../../servers/http-msg/settings.js';
 import { startLoginServer } from '../../servers/login/server.js';
 import { loginSettings } from '../../servers/login/settings.js';
 import { startMsgServer } from '../../servers/msg/server.js';
 import { msgSettings } from '../../servers/msg/settings.js';
-import { startPushServer } from '../../servers/push/server.js';
 import { pushSettings } from '../../servers/push/settings.js';
 import { startRouteServer } from '../../servers/route/server.js';
 import { routeSettings } from '../../servers/route/settings.js';
 
 import type { Teardown, TestPostgres } from './postgres.js';
+import { until } from './until.js';
+
+export { until };
 
 /**
  * The whole cluster inside the test's process, on a real PostgreSQL and real sockets, started by the same functions as
  * in production, every port a free one. Processes of their own, for killing, are in support/processes.ts.
+ *
+ * Servers that few tests need are loaded when one does: those four cost every test file half a second of CPU.
  */
 export interface ClusterOptions {
   readonly msgServers?: number;
@@ -103,7 +105,7 @@ export class TestCluster {
   }
 
   static async start(t: Teardown, postgres: TestPostgres, options: ClusterOptions = {}): Promise<TestCluster> {
-    const databaseUrl = await freshDatabase(postgres);
+    const databaseUrl = await freshDatabase(postgres, await templateFor(postgres));
     const masterKey = randomBytes(32).toString('hex');
     const storage = await testStorage(databaseUrl, masterKey, options.dbProxy);
     const cluster = new TestCluster(databaseUrl, masterKey, storage);
@@ -163,6 +165,7 @@ export class TestCluster {
   }
 
   async addHttpMsgServer(over: ClusterOptions['httpMsg'] = {}): Promise<void> {
+    const { startHttpMsgServer } = await import('../../servers/http-msg/server.js');
     const running = await this.#start(
       'http-msg',
       httpMsgSettings,
@@ -264,6 +267,7 @@ export class TestCluster {
 
   async #startFile(name: string, over: ClusterOptions['file'] = {}): Promise<{ running: Running; storeUrl: string }> {
     const dbProxies = this.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port }));
+    const { startFileServer } = await import('../../servers/file/server.js');
     const running = await this.#start('file', fileSettings, startFileServer, name, { dbProxies, ...over });
     await until(() => running.notReady() === undefined, 'the file server to be ready');
     return { running, storeUrl: `http://127.0.0.1:${running.ports.store}/` };
@@ -312,6 +316,7 @@ export class TestCluster {
   }
 
   async startConsole(over: ClusterOptions['console'] = {}): Promise<void> {
+    const { startAdminServer } = await import('../../servers/admin/server.js');
     const running = await this.#start('admin', adminSettings, startAdminServer, 'admin', {
       httpPort: 0,
       fileServers: this.file === undefined ? [] : [{ host: '127.0.0.1', port: this.file.running.ports.servers! }],
@@ -327,6 +332,7 @@ export class TestCluster {
   }
 
   async #startPush(options: NonNullable<ClusterOptions['push']>): Promise<void> {
+    const { startPushServer } = await import('../../servers/push/server.js');
     this.#push = await this.#start('push', pushSettings, startPushServer, 'push', {
       port: 0,
       routeServers: this.routes.map(({ port }) => ({ host: '127.0.0.1', port })),
@@ -364,12 +370,37 @@ export function testLog(name: string, write?: (line: string) => void) {
   return pino({ level: process.env.TEST_LOG ?? 'silent', base: { server: name } });
 }
 
-/** An empty database on the server. */
-export async function freshDatabase(postgres: TestPostgres): Promise<string> {
+/** The servers on which a cluster was started, and the database there with all tables and nothing in them. */
+const templates = new WeakMap<TestPostgres, Promise<string> | undefined>();
+
+/**
+ * Clusters that come after the first one of a server get their tables as a copy, for half the CPU: the first one's are
+ * made step by step, as in production. Undefined for that one.
+ */
+function templateFor(postgres: TestPostgres): Promise<string> | undefined {
+  if (!templates.has(postgres)) {
+    templates.set(postgres, undefined);
+    return undefined;
+  }
+  const made = templates.get(postgres) ?? makeTemplate(postgres);
+  templates.set(postgres, made);
+  return made;
+}
+
+async function makeTemplate(postgres: TestPostgres): Promise<string> {
+  const url = await freshDatabase(postgres);
+  for (const schema of ['meta', 'shard'] as const) await migrate(url, schema, testLog('template'));
+  return new URL(url).pathname.slice(1);
+}
+
+/** A database of its own on the server: an empty one, or a copy of another one that nobody uses. */
+export async function freshDatabase(postgres: TestPostgres, template?: string): Promise<string> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const client = new pg.Client(postgres.url);
   await client.connect();
-  await client.query(`create database ${name}`);
+  await client.query(
+    `create database ${name}${template === undefined ? '' : ` template ${template} strategy file_copy`}`,
+  );
   await client.end();
   const url = new URL(postgres.url);
   url.pathname = `/${name}`;
@@ -398,13 +429,4 @@ export function md5Hex(text: string): string {
 export async function addPeople(storage: Storage, names: readonly string[]): Promise<void> {
   const passwordHash = await hashPassword(md5Hex(PASSWORD));
   await storage.users.add(names.map((name, i) => ({ id: i + 1, name, nick: name, passwordHash })));
-}
-
-/** Waits for a condition, looked at every few ms. @throws after the deadline, naming what did not come. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> {
-  const deadline = performance.now() + ms;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited ${ms} ms for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
 }

@@ -8,8 +8,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import type { PostgresSettings } from '../../tools/postgres.js';
-import { until } from './cluster.js';
 import { emptyDatabase, freePort, type Teardown, type TestPostgres, testPostgres } from './postgres.js';
+import { until } from './until.js';
 
 const SETTINGS = { wal_keep_size: '4GB', wal_retrieve_retry_interval: '100ms', max_wal_senders: 10 };
 const STREAMS_MS_MAX = 60_000;

@@ -15,8 +15,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { projectRoot } from '../../common/root.js';
 import { COUNT_MAX, PORTS } from '../../tools/cluster/plan.js';
-import { until } from './cluster.js';
 import type { Teardown } from './postgres.js';
+import { until } from './until.js';
 
 const READY_MS_MAX = 180_000;
 const PORT_TRIES = 10;

@@ -14,8 +14,8 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
-import { until } from './cluster.js';
 import { freePort, type Teardown } from './postgres.js';
+import { until } from './until.js';
 
 export interface TestRedisOptions {
   readonly password?: string;

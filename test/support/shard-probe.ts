@@ -1,8 +1,8 @@
 import pg from 'pg';
 import type { Test } from 'tap';
 import type { Phase } from '../../servers/db-proxy/storage/move.js';
-import { until } from './cluster.js';
 import type { Teardown } from './postgres.js';
+import { until } from './until.js';
 
 /** Looks at shards from outside, with SQL, and gets into the way of those who work on them. */
 export class ShardProbe {

@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client } from 'ldapts';
-import { until } from './cluster.js';
 import { freePort, type Teardown } from './postgres.js';
+import { until } from './until.js';
 
 const FILE = '/usr/sbin/slapd';
 const INSTALL_MS_MAX = 180_000;

@@ -5,9 +5,10 @@ import { ImError } from '../../common/errors.js';
 import { readSettings } from '../../common/settings.js';
 import { dbProxySettings } from '../../servers/db-proxy/settings.js';
 import { openStorage, type StorageSettings } from '../../servers/db-proxy/storage/storage.js';
-import { type Storage, until } from './cluster.js';
+import type { Storage } from './cluster.js';
 import { type Fault, HistoryChecker } from './history-checker.js';
 import type { Teardown } from './postgres.js';
+import { until } from './until.js';
 
 /** What a db-proxy says while it stores. */
 export interface LogLine {

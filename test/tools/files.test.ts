@@ -8,9 +8,9 @@ import { pipeline } from 'node:stream/promises';
 import t from 'tap';
 import { FileTokens } from '../../common/file-token.js';
 import { sha256 } from '../support/blobs.js';
-import { until } from '../support/cluster.js';
 import { startProcesses } from '../support/processes.js';
 import { runTool } from '../support/tool.js';
+import { until } from '../support/until.js';
 
 const MIB = 1024 * 1024;
 /** A gigabyte and more goes through by hand: FILE_TEST_MIB=2048. */

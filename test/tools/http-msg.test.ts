@@ -7,10 +7,10 @@ import { promisify } from 'node:util';
 import t from 'tap';
 import { Client, findMsgServer } from '../../common/client/client.js';
 import { projectRoot } from '../../common/root.js';
-import { until } from '../support/cluster.js';
 import { caller } from '../support/http.js';
 import { startProcesses } from '../support/processes.js';
 import { runTool, startTool } from '../support/tool.js';
+import { until } from '../support/until.js';
 
 const cluster = await startProcesses(t, {
   args: ['--demo-users', '4'],

@@ -14,8 +14,8 @@ import { file } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
 import { projectRoot } from '../../../common/root.js';
 import { temporaryFolder } from '../../support/blobs.js';
-import { until } from '../../support/cluster.js';
 import { startProcesses } from '../../support/processes.js';
+import { until } from '../../support/until.js';
 
 const { FILE_TYPE_OFFLINE } = IM.BaseDefine.TransferFileType;
 const MIB = 1024 * 1024;

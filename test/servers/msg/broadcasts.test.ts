@@ -3,7 +3,7 @@ import t from 'tap';
 import { Broadcasts } from '../../../servers/msg/broadcasts.js';
 import type { Session } from '../../../servers/msg/session.js';
 import type { Sessions } from '../../../servers/msg/sessions.js';
-import { until } from '../../support/cluster.js';
+import { until } from '../../support/until.js';
 
 t.test('a broadcast takes turns and keeps its order', async (t) => {
   const got = new Map<number, string[]>();

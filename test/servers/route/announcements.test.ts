@@ -1,7 +1,7 @@
 /** Who came and who went: told at once on a quiet system, together on a busy one, and flaps not at all. */
 import t from 'tap';
 import { Announcements } from '../../../servers/route/announcements.js';
-import { until } from '../../support/cluster.js';
+import { until } from '../../support/until.js';
 
 t.test('announcements', async (t) => {
   const here = new Set<number>();
