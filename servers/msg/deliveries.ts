@@ -5,6 +5,7 @@
  */
 const MISSING_MAX = 256;
 const CONVERSATIONS_MAX = 50_000;
+const FOUND_MAX = 10_000;
 
 interface Recent {
   /** Nothing is known of the ids before this one. */
@@ -16,6 +17,7 @@ interface Recent {
 
 export class Deliveries {
   readonly #recent = new Map<bigint, Recent>();
+  readonly #found = new Set<string>();
 
   /** Takes note of a delivery. @returns false when the message was delivered here before. */
   first(conversationId: bigint, msgId: number): boolean {
@@ -32,6 +34,20 @@ export class Deliveries {
     if (msgId >= recent.from) return recent.missing?.delete(msgId) === true;
     if (msgId === recent.from - 1) recent.from = msgId;
     return true; // too far back to know: rather twice under one id than never
+  }
+
+  /** As `first`, for what a look has found, and nobody has told us of. */
+  firstFound(conversationId: bigint, msgId: number): boolean {
+    if (!this.first(conversationId, msgId)) return false;
+    const [oldest] = this.#found;
+    if (this.#found.size === FOUND_MAX) this.#found.delete(oldest!);
+    this.#found.add(`${conversationId} ${msgId}`);
+    return true;
+  }
+
+  /** Whether a look has found it, so that the other servers may not have been told: true once. */
+  wasFound(conversationId: bigint, msgId: number): boolean {
+    return this.#found.delete(`${conversationId} ${msgId}`);
   }
 
   #forgetOldest(): void {

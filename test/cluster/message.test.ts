@@ -2,7 +2,7 @@
 import pg from 'pg';
 import t from 'tap';
 import type { Client } from '../../common/client/client.js';
-import { bucketOf, singleConversation } from '../../common/conversation.js';
+import { bucketOf, groupConversation, singleConversation } from '../../common/conversation.js';
 import { MESSAGE_SIZE_MAX } from '../../common/limits.js';
 import type { Link } from '../../common/net/link.js';
 import { type Ask, type Command, decodeBody, encodeFrame } from '../../common/pdu/command.js';
@@ -12,6 +12,7 @@ import { IM } from '../../common/pdu/pb.js';
 import { commandTable, hear } from '../../common/server/command-table.js';
 import { decryptText, encryptText } from '../../common/text-cipher.js';
 import { TestCluster, until } from '../support/cluster.js';
+import { FaultProxy } from '../support/fault-proxy.js';
 import { fieldsOf, listenTo, only, plain } from '../support/frames.js';
 import { testPostgres } from '../support/postgres.js';
 
@@ -860,4 +861,42 @@ t.test('what a server asked for that is dead by the time it is stored is told to
   );
   await other.ask(clusterService.userGroups, { userId: 1 }); // what was told before has been heard by now
   t.equal(told.length, 2, 'one word for both');
+});
+
+t.test('what a look finds here before its answer has come is still told to the other servers', async (t) => {
+  const groups = [{ name: 'all', memberIds: [1, 2, 3, 4] }];
+  const looked: string[] = [];
+  const logged = (line: string) => line.includes('looked for missed') && looked.push(JSON.parse(line).server);
+  const cluster = await TestCluster.start(t, postgres, { dbProxies: 2, groups, logged });
+  const [first, second] = cluster.dbProxies.map(({ port }) => ({ host: '127.0.0.1', port }));
+  const slow = await FaultProxy.start(t, second!);
+  // Looks go to the first db-proxy, and so do messages of conversations in even buckets.
+  await cluster.addMsgServer({ msg: { dbProxies: [first!, { host: '127.0.0.1', port: slow.port }] } });
+  await cluster.addMsgServer({ msg: { dbProxies: [second!] } }); // the first one does not tell it to look
+  const isOdd = (conversation: bigint) => bucketOf(conversation) % 2 === 1;
+  const receiver = ['bob', 'carol', 'dave'].find((_, i) => isOdd(singleConversation(1, i + 2)))!;
+  const alice = await cluster.login('alice', { at: 1 });
+  const phone = await cluster.login('alice', { at: 1, clientType: IM.BaseDefine.ClientType.CLIENT_TYPE_ANDROID });
+  const there = await cluster.login(receiver, { at: 2 });
+  const passing = cluster.linksAs('msg', 'db-proxy');
+  await until(() => passing.open, 'the link');
+  await until(() => looked.includes('msg-2') && looked.includes('msg-3'), 'both to look once, as at each start');
+  slow.part('back');
+  const said = [alice.say(there.userId, 'only to you')];
+  if (isOdd(groupConversation(1))) said.push(alice.sayGroup(1, 'to all'));
+  const meta = new pg.Client(cluster.databaseUrl);
+  await meta.connect();
+  t.teardown(() => meta.end());
+  const isStored = async () => (await meta.query('select from shard.message')).rowCount === said.length;
+  await until(isStored, 'the messages to be stored');
+  passing.close(); // a msg server leaves, and those that the first db-proxy knows look for what it may have left behind
+  const texts = async (client: Client) => (await heardOf(client, said.length)).map(({ text }) => text).sort();
+  const found = await texts(phone);
+  const more: string[] = [];
+  phone.on('message', ({ text }) => more.push(text!));
+  slow.heal();
+  await Promise.all(said);
+  t.strictSame(await texts(there), found);
+  await phone.latestId(SINGLE, there.userId);
+  t.strictSame(more, [], 'and nobody is told twice');
 });

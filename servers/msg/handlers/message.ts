@@ -80,10 +80,15 @@ export async function send(ctx: MsgContext, draft: IM.Message.IMMsgData, session
   const ackedMs = ctx.clock.ticksMs();
   ctx.counters.ackTime.observe((ackedMs - startedMs) / 1000);
   let sessions = 0;
-  if (ctx.deliveries.first(conversationId, stored.msgId)) {
+  const { msgId } = stored;
+  if (ctx.deliveries.first(conversationId, msgId)) {
     const frame = pushFrame(sent, stored);
-    if (isGroup) sessions = deliverToGroup(ctx, to, stored.msgId, frame, session);
-    else sessions = deliverToUsers(ctx, [to, session.userId], frame, session, stored.msgId);
+    if (isGroup) sessions = deliverToGroup(ctx, to, msgId, frame, session);
+    else sessions = deliverToUsers(ctx, [to, session.userId], frame, session, msgId);
+  } else if (ctx.deliveries.wasFound(conversationId, msgId)) {
+    // The answer took longer than a look for what was missed here. Others may have looked before it was stored.
+    const frame = pushFrame(sent, stored);
+    ctx.routes.publish(isGroup ? { groupId: to, frame, msgId } : { userIdList: [to, session.userId], frame, msgId });
   }
   const toldMs = ctx.clock.ticksMs();
   // biome-ignore format: one hop, one line
@@ -212,7 +217,7 @@ export function deliverMissed(ctx: MsgContext, stored: IM.Cluster.StoredMessage)
   const { fromUserId, toSessionId, msgId, msgType, msgData } = stored;
   const isGroup = isGroupType(msgType);
   const conversationId = isGroup ? groupConversation(toSessionId) : singleConversation(fromUserId, toSessionId);
-  if (!ctx.deliveries.first(conversationId, msgId)) return 0;
+  if (!ctx.deliveries.firstFound(conversationId, msgId)) return 0;
   const firstMs = ctx.clock.ticksMs();
   const frame = pushFrame(stored, stored);
   let count = 0;
