@@ -46,8 +46,9 @@ function installed(): string | undefined {
 /** Under a lock: of several test processes one does it, and the others find it done. */
 async function install(): Promise<void> {
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version')) return;
-  const get = 'apt-get install -y --no-install-recommends chromium-headless-shell';
-  const script = `command -v chromium-headless-shell || ${get} || { apt-get update && ${get}; }`;
+  const get = 'apt-get install -y --no-install-recommends';
+  const shell = `${get} chromium-headless-shell`; // older releases of Debian have only the whole one
+  const script = `command -v chromium-headless-shell || ${shell} || { apt-get update && ${shell}; } || ${get} chromium`;
   const lock = join(tmpdir(), 'teamtalk-test-chromium.lock');
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   await promisify(execFile)('flock', [lock, 'sh', '-c', script], { env, timeout: INSTALL_MS_MAX });
