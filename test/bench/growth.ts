@@ -24,7 +24,7 @@ const { large, only, out } = new Command('npm run bench:growth --')
     false,
   )
   .option('--only <words>', 'only what has these words in its name', '')
-  .option('--out <path>', 'writes PATH.json and PATH.svg')
+  .option('--out <path>', 'writes PATH.json, PATH.svg and, with --large, PATH-online.svg')
   .parse()
   .opts<{ large: boolean; only: string; out?: string }>();
 
@@ -201,11 +201,33 @@ async function report(): Promise<void> {
   if (out === undefined) return;
   const about = { at: new Date().toISOString(), large, machine: machine() };
   await writeFile(`${out}.json`, `${JSON.stringify({ ...about, measured }, null, 2)}\n`);
-  const timings = measured.filter(({ unit }) => unit === 'µs');
-  const series = [...new Set(timings.map(({ what }) => what))].map((what): Series => {
-    const points = timings.filter((each) => each.what === what).map((each) => [each.size, each.value] as const);
-    return { name: what, points };
-  });
+  const isOnline = ({ what }: Measured) => /^(connections|online group):/.test(what);
   const words = { title: 'Cost of an operation as the data grow', x: 'size', y: 'µs' };
-  await writeFile(`${out}.svg`, plot(words, series));
+  await writeFile(
+    `${out}.svg`,
+    plot(
+      words,
+      seriesOf(
+        measured.filter((each) => !isOnline(each)),
+        ({ what }) => what,
+      ),
+    ),
+  );
+  const online = measured.filter(isOnline);
+  if (online.length === 0) return;
+  const below = { title: 'Cost with the number of those who are online', x: 'online', y: 'in the units below' };
+  await writeFile(
+    `${out}-online.svg`,
+    plot(
+      below,
+      seriesOf(online, ({ what, unit }) => `${what}, ${unit}`),
+    ),
+  );
+}
+
+function seriesOf(measures: readonly Measured[], nameOf: (measure: Measured) => string): Series[] {
+  return [...new Set(measures.map(nameOf))].map((name) => {
+    const points = measures.filter((each) => nameOf(each) === name).map((each) => [each.size, each.value] as const);
+    return { name, points };
+  });
 }
