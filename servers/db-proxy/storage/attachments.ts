@@ -44,8 +44,10 @@ export function sealMessage(
   msgType: number,
   body: Buffer,
 ): SealedMessage {
-  if (!keys.attaching || !isVoice(msgType) || body.length <= SECONDS_SIZE)
-    return { ...keys.seal(bucket, bound, body), attachment: undefined };
+  if (!keys.attaching || !isVoice(msgType) || body.length <= SECONDS_SIZE) {
+    const { keyId, sealed } = keys.seal(bucket, bound, body);
+    return { keyId, sealed, attachment: undefined };
+  }
   // Nothing is awaited in between, so both are sealed by the same key.
   const { keyId, sealed } = keys.seal(bucket, { ...bound, part: 'seconds' }, body.subarray(0, SECONDS_SIZE));
   const sound = keys.seal(bucket, { ...bound, part: 'sound' }, body.subarray(SECONDS_SIZE));

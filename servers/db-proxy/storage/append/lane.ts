@@ -239,8 +239,8 @@ export class Lane {
       const { conversationId, senderId } = item;
       const { msgId, timeMs } = this.#heads.next(conversationId, nowMs);
       const bound = { conversationId, msgId, senderId };
-      const sealed = sealMessage(this.#parts.keys, item.bucket, bound, item.msgType, item.body);
-      return { item, msgId, timeMs, ...sealed };
+      const { keyId, sealed, attachment } = sealMessage(this.#parts.keys, item.bucket, bound, item.msgType, item.body);
+      return { item, msgId, timeMs, keyId, sealed, attachment };
     });
   }
 

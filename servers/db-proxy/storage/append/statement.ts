@@ -132,7 +132,8 @@ async function insertMany(
   const attached = numbered.some(({ attachment }) => attachment !== undefined);
   const groups = heads.some((move) => isGroupConversation(move.id));
   if (attached) values.push(attachedColumn(numbered));
-  const { rows } = await client.query<{ id: bigint }>({ ...STATEMENTS[Number(groups)]![Number(attached)]!, values });
+  const { name, text } = STATEMENTS[Number(groups)]![Number(attached)]!;
+  const { rows } = await client.query<{ id: bigint }>({ name, text, values });
   return rows;
 }
 
