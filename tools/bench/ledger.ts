@@ -1,5 +1,7 @@
 import type { ChatMessage } from '../../common/client/chat-message.js';
 
+type Delivered = Pick<ChatMessage, 'text' | 'msgId' | 'sessionId' | 'sessionType'>;
+
 /** What was sent, acknowledged and delivered, and how long it took. */
 export class Ledger {
   /** Times from sending to the ack, and to a delivery; ms. */
@@ -45,7 +47,7 @@ export class Ledger {
     this.#unacked++;
   }
 
-  delivered(message: ChatMessage, receiverId: number): void {
+  delivered(message: Delivered, receiverId: number): void {
     const sentMs = this.#sentMs.get(message.text ?? '');
     if (sentMs === undefined) return;
     this.deliveryMs.push(performance.now() - sentMs);

@@ -1,0 +1,327 @@
+/**
+ * The same work by this cluster and by ejabberd, in turns: durable one-to-one messages, acknowledged and delivered.
+ * `npm run bench:ejabberd -- --help`. Needs Linux and Debian's packages `ejabberd` and `erlang-p1-pgsql`.
+ *
+ * ejabberd keeps its archive (mod_mam) in the PostgreSQL that the cluster embeds, with the same settings, and
+ * acknowledges by stream management (XEP-0198) once a message is in the archive. Clients of both are in this process.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Command } from 'commander';
+import pg from 'pg';
+import { IM } from '../../common/pdu/pb.js';
+import { projectRoot } from '../../common/root.js';
+import { drive } from '../../tools/bench/clients.js';
+import { startCluster } from '../../tools/bench/cluster.js';
+import { Ledger } from '../../tools/bench/ledger.js';
+import { cpuBetween, type Usage, usageOf } from '../../tools/bench/processes.js';
+import { chart, lines, machine, median, type Result, resultOf } from '../../tools/bench/report.js';
+import { type ScenarioOptions, scenarios } from '../../tools/bench/scenarios.js';
+import { type EmbeddedPostgres, startPostgres } from '../../tools/postgres.js';
+
+const { SESSION_TYPE_SINGLE } = IM.BaseDefine.SessionType;
+
+const SCHEMA = '/usr/share/ejabberd/sql/pg.sql';
+const LIBRARIES = '/usr/lib/x86_64-linux-gnu';
+const DOMAIN = 'bench';
+const PASSWORD = 'bench';
+const PORT = 15_222;
+const POSTGRES_PORT = 15_432;
+const READY_MS_MAX = 60_000;
+const ACK_MS_MAX = 20_000;
+const SETTLE_MS = 5_000;
+
+/** The Erlang machine and its PostgreSQL. */
+interface Ejabberd {
+  readonly pids: Readonly<Record<string, number>>;
+  stop(): Promise<void>;
+}
+
+async function startEjabberd(users: number): Promise<Ejabberd> {
+  const dir = await mkdtemp(join(tmpdir(), 'ejabberd-bench-'));
+  const postgres = await startPostgres({ dir: join(dir, 'postgres'), port: POSTGRES_PORT });
+  let erlang: ChildProcess | undefined;
+  const stop = async () => {
+    if (erlang !== undefined && erlang.exitCode === null) {
+      const ended = once(erlang, 'exit');
+      erlang.kill('SIGKILL');
+      await ended;
+    }
+    await postgres.stop();
+    await rm(dir, { recursive: true, force: true });
+  };
+  try {
+    await fill(postgres.url, users);
+    const config = join(dir, 'ejabberd.yml');
+    await writeFile(config, configuration(postgres));
+    const installed = (await readdir(LIBRARIES)).find((name) => name.startsWith('ejabberd-'));
+    if (installed === undefined)
+      throw new Error(`no ejabberd in ${LIBRARIES}: apt-get install ejabberd erlang-p1-pgsql`);
+    const mnesia = join(dir, 'mnesia');
+    await mkdir(mnesia);
+    const paths = ['-pa', join(LIBRARIES, installed, 'ebin')];
+    const limits = ['+K', 'true', '+P', '250000'];
+    erlang = spawn('erl', ['-noinput', ...limits, ...paths, '-mnesia', 'dir', `"${mnesia}"`, '-s', 'ejabberd'], {
+      cwd: dir,
+      env: { ...process.env, ERL_LIBS: LIBRARIES, EJABBERD_CONFIG_PATH: config, EJABBERD_LOG_PATH: join(dir, 'log') },
+      stdio: 'ignore',
+    });
+    await listening(erlang, join(dir, 'log'));
+    return { pids: { ejabberd: erlang.pid!, postgres: postgres.pid }, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function fill(url: string, users: number): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(await readFile(SCHEMA, 'utf8'));
+    const insert = `insert into users (username, password) select 'u' || n, $2 from generate_series(0, $1::int - 1) as n`;
+    await client.query(insert, [users, PASSWORD]);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Without limits of pace, without TLS, everything archived; the rest is as ejabberd has it. */
+function configuration({ url }: EmbeddedPostgres): string {
+  const { username, password, pathname } = new URL(url);
+  return `
+hosts: [${DOMAIN}]
+loglevel: error
+listen:
+  - { port: ${PORT}, ip: 127.0.0.1, module: ejabberd_c2s, max_stanza_size: 262144, starttls: false }
+auth_method: sql
+auth_password_format: plain
+sql_type: pgsql
+sql_server: 127.0.0.1
+sql_port: ${POSTGRES_PORT}
+sql_database: ${pathname.slice(1)}
+sql_username: ${username}
+sql_password: "${decodeURIComponent(password)}"
+acl: { local: { user_regexp: "" } }
+modules:
+  mod_roster: {}
+  mod_offline: {}
+  mod_mam: { db_type: sql, default: always, assume_mam_usage: true }
+  mod_stream_mgmt: {}
+`;
+}
+
+async function listening(erlang: ChildProcess, log: string): Promise<void> {
+  for (const deadline = performance.now() + READY_MS_MAX; performance.now() < deadline; await delay(100)) {
+    if (erlang.exitCode !== null) break;
+    const socket = connect({ port: PORT, host: '127.0.0.1' });
+    const isUp = await once(socket, 'connect').then(
+      () => true,
+      () => false,
+    );
+    socket.destroy();
+    if (isUp) return;
+  }
+  const said = existsSync(log) ? await readFile(log, 'utf8') : '';
+  throw new Error(`ejabberd did not start; its log:\n${said.slice(-2_000)}`);
+}
+
+/** A client of XMPP that can do what is measured here, and nothing more. */
+class Xmpp {
+  readonly user: number;
+  readonly #socket: Socket;
+  readonly #heard: (text: string) => void;
+  /** Resolved in turn by what the server acknowledges. */
+  readonly #open: (() => void)[] = [];
+  #acked = 0;
+  #received = 0;
+  #text = '';
+  #waiting: { readonly for: RegExp; resolve(): void } | undefined;
+
+  private constructor(user: number, socket: Socket, heard: (text: string) => void) {
+    this.user = user;
+    this.#socket = socket;
+    this.#heard = heard;
+    socket.setNoDelay(true);
+    socket.setEncoding('utf8').on('data', (chunk: string) => this.#data(chunk));
+    socket.on('error', () => undefined); // what is open is not acknowledged
+  }
+
+  static async login(user: number, heard: (text: string) => void): Promise<Xmpp> {
+    const socket = connect({ port: PORT, host: '127.0.0.1' });
+    await once(socket, 'connect');
+    const client = new Xmpp(user, socket, heard);
+    const stream = `<stream:stream to='${DOMAIN}' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>`;
+    const sasl = Buffer.from(`\0u${user}\0${PASSWORD}`).toString('base64');
+    await client.#ask(stream, /<\/stream:features>/);
+    await client.#ask(`<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>${sasl}</auth>`, /<success/);
+    await client.#ask(stream, /<\/stream:features>/);
+    await client.#ask(`<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>`, /<\/iq>/);
+    await client.#ask(`<enable xmlns='urn:xmpp:sm:3'/>`, /<enabled/);
+    await client.#ask('<presence/>', /<\/?presence/);
+    return client;
+  }
+
+  /** Resolves when the server has acknowledged it. Text without characters of XML. */
+  say(to: number, text: string): Promise<void> {
+    const acked = new Promise<void>((done) => this.#open.push(done));
+    this.#socket.write(
+      `<message to='u${to}@${DOMAIN}' type='chat'><body>${text}</body></message><r xmlns='urn:xmpp:sm:3'/>`,
+    );
+    return Promise.race([
+      acked,
+      delay(ACK_MS_MAX, undefined, { ref: false }).then(() => Promise.reject(new Error('no ack'))),
+    ]);
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #ask(xml: string, answer: RegExp): Promise<void> {
+    return new Promise((done) => {
+      this.#waiting = { for: answer, resolve: done };
+      this.#socket.write(xml);
+    });
+  }
+
+  #data(chunk: string): void {
+    this.#text += chunk;
+    if (this.#waiting !== undefined) {
+      if (!this.#waiting.for.test(this.#text)) return;
+      this.#text = '';
+      const { resolve: done } = this.#waiting;
+      this.#waiting = undefined;
+      return done();
+    }
+    for (let stanza = this.#take(); stanza !== undefined; stanza = this.#take()) this.#stanza(stanza);
+  }
+
+  /** The next whole stanza; none holds another one of its name. */
+  #take(): string | undefined {
+    const end = this.#text.indexOf('>');
+    if (end < 0) return undefined;
+    const [, name = ''] = /^<([\w:]+)/.exec(this.#text) ?? [];
+    if (this.#text[end - 1] === '/') return this.#cut(end + 1);
+    const closing = `</${name}>`;
+    const at = this.#text.indexOf(closing, end);
+    return at < 0 ? undefined : this.#cut(at + closing.length);
+  }
+
+  #cut(length: number): string {
+    const stanza = this.#text.slice(0, length);
+    this.#text = this.#text.slice(length);
+    return stanza;
+  }
+
+  #stanza(stanza: string): void {
+    if (stanza.startsWith('<r ')) {
+      this.#socket.write(`<a xmlns='urn:xmpp:sm:3' h='${this.#received}'/>`);
+    } else if (stanza.startsWith('<a ')) {
+      const upTo = Number(/ h='(\d+)'/.exec(stanza)?.[1]);
+      for (; this.#acked < upTo; this.#acked++) this.#open.shift()?.();
+    } else {
+      this.#received++;
+      const [, body] = /<body>([^<]*)<\/body>/.exec(stanza) ?? [];
+      if (body !== undefined) this.#heard(body);
+    }
+  }
+}
+
+/** Everybody writes to one other, who writes back. */
+async function pairs({ users, ...load }: ScenarioOptions, measured: () => void): Promise<Ledger> {
+  const ledger = new Ledger();
+  const clients: Xmpp[] = [];
+  for (let user = 0; user < users; user++)
+    clients.push(
+      await Xmpp.login(user, (text) => {
+        const [, sender, number] = /^bench (\d+)-(\d+)/.exec(text) ?? [];
+        const message = { text, msgId: Number(number), sessionId: Number(sender), sessionType: SESSION_TYPE_SINGLE };
+        ledger.delivered(message, user);
+      }),
+    );
+  await drive(users, (i, text) => clients[i]!.say(i ^ 1, text), load, ledger, measured);
+  for (const deadline = performance.now() + SETTLE_MS; ledger.missing > 0 && performance.now() < deadline; )
+    await delay(20);
+  for (const client of clients) client.close();
+  return ledger;
+}
+
+/** What is measured, started for one run. */
+interface Contender {
+  readonly pids: Readonly<Record<string, number>>;
+  run(load: ScenarioOptions, measured: () => void): Promise<Ledger>;
+  stop(): Promise<void>;
+}
+
+const contenders: Readonly<Record<'this' | 'ejabberd', (users: number) => Promise<Contender>>> = {
+  async this(users) {
+    const size = { users, msgServers: 1, dbProxies: 1, portOffset: 11_000, transport: 'plain' } as const;
+    const cluster = await startCluster(projectRoot, size);
+    return { ...cluster, run: (load, measured) => scenarios.pair!.run(cluster, load, measured) };
+  },
+  async ejabberd(users) {
+    return { ...(await startEjabberd(users)), run: pairs };
+  },
+};
+
+type Name = keyof typeof contenders;
+
+async function measure(name: Name, load: ScenarioOptions): Promise<Result> {
+  const contender = await contenders[name](load.users);
+  try {
+    let before: Usage | undefined;
+    let startedMs = 0;
+    const ledger = await contender.run(load, () => {
+      before = usageOf(contender.pids);
+      startedMs = performance.now();
+    });
+    const seconds = (performance.now() - startedMs) / 1000;
+    const title = load.rate === 0 ? `${load.window} open` : `${load.rate}/s`;
+    return resultOf(title, name, seconds, ledger, cpuBetween(before!, usageOf(contender.pids)));
+  } finally {
+    await contender.stop();
+  }
+}
+
+const { rates, rounds, out, ...common } = new Command('npm run bench:ejabberd --')
+  .description('Measures this cluster and ejabberd with its archive in PostgreSQL in turns, and says the ratios.')
+  .option('--rates <list>', 'messages per second, by commas; 0: as fast as acks come', '300,1000,0')
+  .option('--seconds <n>', 'length of each run', Number, 15)
+  .option('--warm-up <n>', 'seconds of the same before each', Number, 3)
+  .option('--users <n>', 'clients', Number, 200)
+  .option('--window <n>', 'messages that a sender leaves open at once where no rate is given', Number, 4)
+  .option('--rounds <n>', 'turns of each', Number, 3)
+  .option('--out <path>', 'writes PATH.json and PATH.svg')
+  .parse()
+  .opts<Omit<ScenarioOptions, 'rate'> & { rates: string; rounds: number; out?: string }>();
+
+const results: Result[] = [];
+for (const rate of rates.split(',').map(Number)) {
+  const by: Record<Name, Result[]> = { this: [], ejabberd: [] };
+  for (let round = 0; round < rounds; round++)
+    for (const name of ['this', 'ejabberd'] as const) {
+      const result = await measure(name, { ...common, rate });
+      by[name].push(result);
+      process.stdout.write(`${lines(result).join('\n')}\n\n`);
+    }
+  const ratio = (value: (result: Result) => number) =>
+    (median(by.this.map(value)) / median(by.ejabberd.map(value))).toFixed(2);
+  const ack = (part: 'p50' | 'p99') => ratio(({ ackMs }) => ackMs?.[part] ?? Number.NaN);
+  process.stdout.write(
+    `this to ejabberd at ${by.this[0]!.scenario}: ${ratio((it) => it.perSecond)} × as many per second, ` +
+      `${ratio((it) => it.cpuMicros.all!)} × the CPU, ack p50 ${ack('p50')} ×, p99 ${ack('p99')} ×\n\n`,
+  );
+  results.push(...by.this, ...by.ejabberd);
+}
+if (out !== undefined) {
+  const report = { at: new Date().toISOString(), command: process.argv.slice(2), machine: machine(), results };
+  await writeFile(`${out}.json`, `${JSON.stringify(report, null, 2)}\n`);
+  await writeFile(`${out}.svg`, chart(results));
+}
