@@ -4,6 +4,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { TRANSPORTS, type TransportKind } from '../common/net/client-door.js';
 import { projectRoot } from '../common/root.js';
 import { startCluster } from './bench/cluster.js';
+import { machinePauses } from './bench/pauses.js';
 import { cpuBetween, type Usage, usageOf } from './bench/processes.js';
 import { lookAt } from './bench/profile.js';
 import { chart, lines, machine, median, type Result, resultOf } from './bench/report.js';
@@ -39,6 +40,7 @@ async function measure(name: string, build: Build, options: Options): Promise<Re
   const profiles =
     options.profile === undefined ? undefined : join(resolve(options.profile), `${name} ${build.name}`.trim());
   if (profiles !== undefined) await mkdir(profiles, { recursive: true });
+  const pauses = await machinePauses();
   const cluster = await startCluster(checkout, { users, msgServers, dbProxies, portOffset, transport, profiles });
   let fromMicros = 0;
   let toMicros = 0;
@@ -51,7 +53,7 @@ async function measure(name: string, build: Build, options: Options): Promise<Re
     });
     toMicros = nowMicros();
     const cpu = cpuBetween(before!, usageOf(cluster.pids));
-    result = resultOf(name, build.name, (toMicros - fromMicros) / 1e6, ledger, cpu);
+    result = resultOf(name, build.name, (toMicros - fromMicros) / 1e6, ledger, cpu, pauses);
   } finally {
     await cluster.stop(); // they write their profiles now
   }

@@ -20,6 +20,7 @@ import { projectRoot } from '../../common/root.js';
 import { drive } from '../../tools/bench/clients.js';
 import { startCluster } from '../../tools/bench/cluster.js';
 import { Ledger } from '../../tools/bench/ledger.js';
+import { machinePauses } from '../../tools/bench/pauses.js';
 import { cpuBetween, type Usage, usageOf } from '../../tools/bench/processes.js';
 import { chart, lines, machine, median, type Result, resultOf } from '../../tools/bench/report.js';
 import { type ScenarioOptions, scenarios } from '../../tools/bench/scenarios.js';
@@ -274,6 +275,7 @@ const contenders: Readonly<Record<'this' | 'ejabberd', (users: number) => Promis
 type Name = keyof typeof contenders;
 
 async function measure(name: Name, load: ScenarioOptions): Promise<Result> {
+  const pauses = await machinePauses();
   const contender = await contenders[name](load.users);
   try {
     let before: Usage | undefined;
@@ -284,7 +286,7 @@ async function measure(name: Name, load: ScenarioOptions): Promise<Result> {
     });
     const seconds = (performance.now() - startedMs) / 1000;
     const title = load.rate === 0 ? `${load.window} open` : `${load.rate}/s`;
-    return resultOf(title, name, seconds, ledger, cpuBetween(before!, usageOf(contender.pids)));
+    return resultOf(title, name, seconds, ledger, cpuBetween(before!, usageOf(contender.pids)), pauses);
   } finally {
     await contender.stop();
   }

@@ -46,7 +46,8 @@ t.test('a run', async (t) => {
   await promisify(execFile)(process.execPath, [...args, ...port], { cwd: projectRoot, timeout: 120_000 });
   const { results, machine } = JSON.parse(await readFile(`${out}.json`, 'utf8'));
   t.ok(machine.cores > 0);
-  const [{ counts, cpuMicros, kinds }] = results;
+  const [{ counts, cpuMicros, kinds, pauses }] = results;
+  t.ok(pauses.part >= 0 && pauses.part < 1 && pauses.longestMs >= 0, 'what the machine takes for itself');
   t.ok(counts.acked > 0 && counts.deliveries > 0);
   t.match(counts, { unacked: 0, lost: 0, doubled: 0 });
   t.ok(cpuMicros.postgres > 0 && cpuMicros.msg > 0, 'the CPU of every server is counted, PostgreSQL included');

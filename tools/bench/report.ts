@@ -1,6 +1,7 @@
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { barCharts } from './bars.js';
 import { type Ledger, type Percentiles, percentiles } from './ledger.js';
+import type { Pauses } from './pauses.js';
 
 export interface Result {
   readonly scenario: string;
@@ -21,6 +22,8 @@ export interface Result {
   >;
   readonly notes: Readonly<Record<string, number>>;
   readonly load: number;
+  /** Of the machine, right before: percentiles below its longest pause say more about the machine than about us. */
+  readonly pauses: Pauses;
 }
 
 export function resultOf(
@@ -29,6 +32,7 @@ export function resultOf(
   seconds: number,
   ledger: Ledger,
   cpuSeconds: Readonly<Record<string, number>>,
+  pauses: Pauses,
 ): Result {
   const { counts } = ledger;
   const each = (cpu: number) => Math.round((cpu * 1e7) / Math.max(1, counts.acked)) / 10;
@@ -53,6 +57,7 @@ export function resultOf(
     ),
     notes: ledger.notes,
     load: Math.round(loadavg()[0]! * 10) / 10,
+    pauses,
   };
 }
 
@@ -68,12 +73,13 @@ export function machine() {
 }
 
 export function lines(result: Result): string[] {
-  const { counts, ackMs, deliveryMs, cpuMicros } = result;
+  const { counts, ackMs, deliveryMs, cpuMicros, pauses } = result;
   const times = (of: typeof ackMs) =>
     of === undefined ? '–' : `p50 ${of.p50}  p90 ${of.p90}  p99 ${of.p99}  max ${of.max} ms`;
   const cpu = counts.acked === 0 ? [] : Object.entries(cpuMicros).filter(([, micros]) => micros >= 0.1);
   return [
     `${result.scenario}${result.build === '' ? '' : ` (${result.build})`}: ${result.perSecond}/s over ${result.seconds} s, load ${result.load}`,
+    `  machine    takes ${(pauses.part * 100).toFixed(2)} % of the time for itself, ${pauses.longestMs} ms at most in one go`,
     `  ack        ${times(ackMs)}`,
     ...(deliveryMs === undefined ? [] : [`  delivery   ${times(deliveryMs)}`]),
     `  counts     ${Object.entries(counts)
