@@ -29,7 +29,6 @@ import { type EmbeddedPostgres, startPostgres } from '../../tools/postgres.js';
 const { SESSION_TYPE_SINGLE } = IM.BaseDefine.SessionType;
 
 const SCHEMA = '/usr/share/ejabberd/sql/pg.sql';
-const LIBRARIES = '/usr/lib/x86_64-linux-gnu';
 const DOMAIN = 'bench';
 const PASSWORD = 'bench';
 const PORT = 15_222;
@@ -44,7 +43,19 @@ interface Ejabberd {
   stop(): Promise<void>;
 }
 
+/** Debian's folder of Erlang's libraries, which has the name of the processor in it. */
+async function librariesOf(): Promise<{ all: string; ejabberd: string }> {
+  for (const folder of await readdir('/usr/lib', { withFileTypes: true })) {
+    if (!folder.isDirectory() || !folder.name.endsWith('-linux-gnu')) continue;
+    const all = join('/usr/lib', folder.name);
+    const ejabberd = (await readdir(all)).find((name) => name.startsWith('ejabberd-'));
+    if (ejabberd !== undefined && existsSync(SCHEMA)) return { all, ejabberd: join(all, ejabberd, 'ebin') };
+  }
+  throw new Error('ejabberd is not installed here: apt-get install --no-install-recommends ejabberd erlang-p1-pgsql');
+}
+
 async function startEjabberd(users: number): Promise<Ejabberd> {
+  const libraries = await librariesOf();
   const dir = await mkdtemp(join(tmpdir(), 'ejabberd-bench-'));
   const postgres = await startPostgres({ dir: join(dir, 'postgres'), port: POSTGRES_PORT });
   let erlang: ChildProcess | undefined;
@@ -61,16 +72,18 @@ async function startEjabberd(users: number): Promise<Ejabberd> {
     await fill(postgres.url, users);
     const config = join(dir, 'ejabberd.yml');
     await writeFile(config, configuration(postgres));
-    const installed = (await readdir(LIBRARIES)).find((name) => name.startsWith('ejabberd-'));
-    if (installed === undefined)
-      throw new Error(`no ejabberd in ${LIBRARIES}: apt-get install ejabberd erlang-p1-pgsql`);
     const mnesia = join(dir, 'mnesia');
     await mkdir(mnesia);
-    const paths = ['-pa', join(LIBRARIES, installed, 'ebin')];
+    const paths = ['-pa', libraries.ejabberd];
     const limits = ['+K', 'true', '+P', '250000'];
     erlang = spawn('erl', ['-noinput', ...limits, ...paths, '-mnesia', 'dir', `"${mnesia}"`, '-s', 'ejabberd'], {
       cwd: dir,
-      env: { ...process.env, ERL_LIBS: LIBRARIES, EJABBERD_CONFIG_PATH: config, EJABBERD_LOG_PATH: join(dir, 'log') },
+      env: {
+        ...process.env,
+        ERL_LIBS: libraries.all,
+        EJABBERD_CONFIG_PATH: config,
+        EJABBERD_LOG_PATH: join(dir, 'log'),
+      },
       stdio: 'ignore',
     });
     await listening(erlang, join(dir, 'log'));
