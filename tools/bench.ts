@@ -1,13 +1,14 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { join, resolve } from 'node:path';
+import { Command, Option } from 'commander';
 import { TRANSPORTS, type TransportKind } from '../common/net/client-door.js';
 import { projectRoot } from '../common/root.js';
 import { startCluster } from './bench/cluster.js';
+import { type Measured, measured } from './bench/measure.js';
+import { number } from './bench/options.js';
 import { machinePauses } from './bench/pauses.js';
-import { cpuBetween, type Usage, usageOf } from './bench/processes.js';
 import { lookAt } from './bench/profile.js';
-import { chart, lines, machine, median, type Result, resultOf } from './bench/report.js';
+import { lines, median, type Result, resultOf, write } from './bench/report.js';
 import { scenarios } from './bench/scenarios.js';
 
 interface Options {
@@ -42,32 +43,18 @@ async function measure(name: string, build: Build, options: Options): Promise<Re
   if (profiles !== undefined) await mkdir(profiles, { recursive: true });
   const pauses = await machinePauses();
   const cluster = await startCluster(checkout, { users, msgServers, dbProxies, portOffset, transport, profiles });
-  let fromMicros = 0;
-  let toMicros = 0;
-  let result: Result;
+  let part: Measured;
   try {
-    let before: Usage | undefined;
-    const ledger = await scenario.run(cluster, options, () => {
-      before = usageOf(cluster.pids);
-      fromMicros = nowMicros();
-    });
-    toMicros = nowMicros();
-    const cpu = cpuBetween(before!, usageOf(cluster.pids));
-    result = resultOf(name, build.name, (toMicros - fromMicros) / 1e6, ledger, cpu, pauses);
+    part = await measured(cluster.pids, (begun) => scenario.run(cluster, options, begun));
   } finally {
     await cluster.stop(); // they write their profiles now
   }
   if (profiles !== undefined) {
-    const text = await lookAt(profiles, cluster.pids, { fromMicros, toMicros });
+    const text = await lookAt(profiles, cluster.pids, part);
     await writeFile(join(profiles, 'top.txt'), text);
     process.stdout.write(`${text}\n`);
   }
-  return result;
-}
-
-/** Of the clock that V8's profiles have. */
-function nowMicros(): number {
-  return Number(process.hrtime.bigint() / 1_000n);
+  return resultOf(name, build.name, part, pauses);
 }
 
 /** What is measured: a checkout, and how many servers of it. */
@@ -102,15 +89,6 @@ const SCALE = [
   [2, 2],
 ] as const;
 
-function number(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!Number.isFinite(value) || value < min || value > max)
-      throw new InvalidArgumentError(`expected a number from ${min} to ${max}.`);
-    return value;
-  };
-}
-
 const names = Object.keys(scenarios);
 const program = new Command('npm run bench --')
   .description('Measures what a cluster on this machine carries, and what each message costs.')
@@ -138,7 +116,6 @@ const wanted = program.processedArgs[0] as string[];
 const unknown = wanted.find((name) => !names.includes(name));
 if (unknown !== undefined) program.error(`error: no scenario is called ${unknown}; there are ${names.join(', ')}`);
 
-if (options.out !== undefined) await mkdir(dirname(resolve(options.out)), { recursive: true });
 const results: Result[] = [];
 for (const name of wanted) {
   const rounds = options.against === undefined ? 1 : options.rounds;
@@ -157,8 +134,4 @@ for (const name of wanted) {
     `${name}, this to other: ${ratio((it) => it.perSecond)} × as many per second, ${cpu} × the CPU\n\n`,
   );
 }
-if (options.out !== undefined) {
-  const report = { at: new Date().toISOString(), command: process.argv.slice(2), machine: machine(), results };
-  await writeFile(`${options.out}.json`, `${JSON.stringify(report, null, 2)}\n`);
-  await writeFile(`${options.out}.svg`, chart(results));
-}
+if (options.out !== undefined) await write(options.out, results);

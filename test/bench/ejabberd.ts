@@ -17,13 +17,14 @@ import { Command } from 'commander';
 import pg from 'pg';
 import { IM } from '../../common/pdu/pb.js';
 import { projectRoot } from '../../common/root.js';
-import { drive } from '../../tools/bench/clients.js';
+import { close, drive } from '../../tools/bench/clients.js';
 import { startCluster } from '../../tools/bench/cluster.js';
 import { Ledger } from '../../tools/bench/ledger.js';
+import { measured } from '../../tools/bench/measure.js';
+import { number } from '../../tools/bench/options.js';
 import { machinePauses } from '../../tools/bench/pauses.js';
-import { cpuBetween, type Usage, usageOf } from '../../tools/bench/processes.js';
-import { chart, lines, machine, median, type Result, resultOf } from '../../tools/bench/report.js';
-import { type ScenarioOptions, scenarios } from '../../tools/bench/scenarios.js';
+import { lines, median, type Result, resultOf, write } from '../../tools/bench/report.js';
+import { even, type ScenarioOptions, scenarios } from '../../tools/bench/scenarios.js';
 import { type EmbeddedPostgres, startPostgres } from '../../tools/postgres.js';
 
 const { SESSION_TYPE_SINGLE } = IM.BaseDefine.SessionType;
@@ -34,8 +35,7 @@ const PASSWORD = 'bench';
 const PORT = 15_222;
 const POSTGRES_PORT = 15_432;
 const READY_MS_MAX = 60_000;
-const ACK_MS_MAX = 20_000;
-const SETTLE_MS = 5_000;
+const ANSWER_MS_MAX = 20_000;
 
 /** The Erlang machine and its PostgreSQL. */
 interface Ejabberd {
@@ -60,7 +60,7 @@ async function startEjabberd(users: number): Promise<Ejabberd> {
   const postgres = await startPostgres({ dir: join(dir, 'postgres'), port: POSTGRES_PORT });
   let erlang: ChildProcess | undefined;
   const stop = async () => {
-    if (erlang !== undefined && erlang.exitCode === null) {
+    if (erlang?.pid !== undefined && erlang.exitCode === null) {
       const ended = once(erlang, 'exit');
       erlang.kill('SIGKILL');
       await ended;
@@ -86,6 +86,7 @@ async function startEjabberd(users: number): Promise<Ejabberd> {
       },
       stdio: 'ignore',
     });
+    erlang.on('error', () => undefined); // it has no pid then, and listening() says so
     await listening(erlang, join(dir, 'log'));
     return { pids: { ejabberd: erlang.pid!, postgres: postgres.pid }, stop };
   } catch (error) {
@@ -133,7 +134,7 @@ modules:
 
 async function listening(erlang: ChildProcess, log: string): Promise<void> {
   for (const deadline = performance.now() + READY_MS_MAX; performance.now() < deadline; await delay(100)) {
-    if (erlang.exitCode !== null) break;
+    if (erlang.pid === undefined || erlang.exitCode !== null) break;
     const socket = connect({ port: PORT, host: '127.0.0.1' });
     const isUp = await once(socket, 'connect').then(
       () => true,
@@ -148,7 +149,6 @@ async function listening(erlang: ChildProcess, log: string): Promise<void> {
 
 /** A client of XMPP that can do what is measured here, and nothing more. */
 class Xmpp {
-  readonly user: number;
   readonly #socket: Socket;
   readonly #heard: (text: string) => void;
   /** Resolved in turn by what the server acknowledges. */
@@ -158,8 +158,7 @@ class Xmpp {
   #text = '';
   #waiting: { readonly for: RegExp; resolve(): void } | undefined;
 
-  private constructor(user: number, socket: Socket, heard: (text: string) => void) {
-    this.user = user;
+  private constructor(socket: Socket, heard: (text: string) => void) {
     this.#socket = socket;
     this.#heard = heard;
     socket.setNoDelay(true);
@@ -170,7 +169,7 @@ class Xmpp {
   static async login(user: number, heard: (text: string) => void): Promise<Xmpp> {
     const socket = connect({ port: PORT, host: '127.0.0.1' });
     await once(socket, 'connect');
-    const client = new Xmpp(user, socket, heard);
+    const client = new Xmpp(socket, heard);
     const stream = `<stream:stream to='${DOMAIN}' version='1.0' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>`;
     const sasl = Buffer.from(`\0u${user}\0${PASSWORD}`).toString('base64');
     await client.#ask(stream, /<\/stream:features>/);
@@ -188,10 +187,7 @@ class Xmpp {
     this.#socket.write(
       `<message to='u${to}@${DOMAIN}' type='chat'><body>${text}</body></message><r xmlns='urn:xmpp:sm:3'/>`,
     );
-    return Promise.race([
-      acked,
-      delay(ACK_MS_MAX, undefined, { ref: false }).then(() => Promise.reject(new Error('no ack'))),
-    ]);
+    return inTime(acked, 'an ack');
   }
 
   close(): void {
@@ -199,10 +195,11 @@ class Xmpp {
   }
 
   #ask(xml: string, answer: RegExp): Promise<void> {
-    return new Promise((done) => {
+    const answered = new Promise<void>((done) => {
       this.#waiting = { for: answer, resolve: done };
-      this.#socket.write(xml);
     });
+    this.#socket.write(xml);
+    return inTime(answered, `${answer} in answer to ${xml.slice(0, 40)}`);
   }
 
   #data(chunk: string): void {
@@ -248,8 +245,16 @@ class Xmpp {
   }
 }
 
+function inTime(answer: Promise<void>, what: string): Promise<void> {
+  const late = delay(ANSWER_MS_MAX, undefined, { ref: false }).then(() => {
+    throw new Error(`ejabberd did not send ${what} within ${ANSWER_MS_MAX} ms`);
+  });
+  return Promise.race([answer, late]);
+}
+
 /** Everybody writes to one other, who writes back. */
-async function pairs({ users, ...load }: ScenarioOptions, measured: () => void): Promise<Ledger> {
+async function pairs({ users: wanted, ...load }: ScenarioOptions, begun: () => void): Promise<Ledger> {
+  const users = even(wanted);
   const ledger = new Ledger();
   const clients: Xmpp[] = [];
   for (let user = 0; user < users; user++)
@@ -260,17 +265,15 @@ async function pairs({ users, ...load }: ScenarioOptions, measured: () => void):
         ledger.delivered(message, user);
       }),
     );
-  await drive(users, (i, text) => clients[i]!.say(i ^ 1, text), load, ledger, measured);
-  for (const deadline = performance.now() + SETTLE_MS; ledger.missing > 0 && performance.now() < deadline; )
-    await delay(20);
-  for (const client of clients) client.close();
+  await drive(users, (i, text) => clients[i]!.say(i ^ 1, text), load, ledger, begun);
+  await close(clients, ledger);
   return ledger;
 }
 
 /** What is measured, started for one run. */
 interface Contender {
   readonly pids: Readonly<Record<string, number>>;
-  run(load: ScenarioOptions, measured: () => void): Promise<Ledger>;
+  run(load: ScenarioOptions, begun: () => void): Promise<Ledger>;
   stop(): Promise<void>;
 }
 
@@ -278,7 +281,7 @@ const contenders: Readonly<Record<'this' | 'ejabberd', (users: number) => Promis
   async this(users) {
     const size = { users, msgServers: 1, dbProxies: 1, portOffset: 11_000, transport: 'plain' } as const;
     const cluster = await startCluster(projectRoot, size);
-    return { ...cluster, run: (load, measured) => scenarios.pair!.run(cluster, load, measured) };
+    return { ...cluster, run: (load, begun) => scenarios.pair!.run(cluster, load, begun) };
   },
   async ejabberd(users) {
     return { ...(await startEjabberd(users)), run: pairs };
@@ -291,34 +294,31 @@ async function measure(name: Name, load: ScenarioOptions): Promise<Result> {
   const pauses = await machinePauses();
   const contender = await contenders[name](load.users);
   try {
-    let before: Usage | undefined;
-    let startedMs = 0;
-    const ledger = await contender.run(load, () => {
-      before = usageOf(contender.pids);
-      startedMs = performance.now();
-    });
-    const seconds = (performance.now() - startedMs) / 1000;
     const title = load.rate === 0 ? `${load.window} open` : `${load.rate}/s`;
-    return resultOf(title, name, seconds, ledger, cpuBetween(before!, usageOf(contender.pids)), pauses);
+    return resultOf(title, name, await measured(contender.pids, (begun) => contender.run(load, begun)), pauses);
   } finally {
     await contender.stop();
   }
 }
 
+function list(text: string): number[] {
+  return text.split(',').map(number(0, 1e6));
+}
+
 const { rates, rounds, out, ...common } = new Command('npm run bench:ejabberd --')
   .description('Measures this cluster and ejabberd with its archive in PostgreSQL in turns, and says the ratios.')
-  .option('--rates <list>', 'messages per second, by commas; 0: as fast as acks come', '300,1000,0')
-  .option('--seconds <n>', 'length of each run', Number, 15)
-  .option('--warm-up <n>', 'seconds of the same before each', Number, 3)
-  .option('--users <n>', 'clients', Number, 200)
-  .option('--window <n>', 'messages that a sender leaves open at once where no rate is given', Number, 4)
-  .option('--rounds <n>', 'turns of each', Number, 3)
+  .option('--rates <list>', 'messages per second, by commas; 0: as fast as acks come', list, [300, 1_000, 0])
+  .option('--seconds <n>', 'length of each run', number(1, 3_600), 15)
+  .option('--warm-up <n>', 'seconds of the same before each, until code is compiled', number(0, 3_600), 10)
+  .option('--users <n>', 'clients', number(2, 2_000), 200)
+  .option('--window <n>', 'messages that a sender leaves open at once where no rate is given', number(1, 1_000), 4)
+  .option('--rounds <n>', 'turns of each', number(1, 100), 3)
   .option('--out <path>', 'writes PATH.json and PATH.svg')
   .parse()
-  .opts<Omit<ScenarioOptions, 'rate'> & { rates: string; rounds: number; out?: string }>();
+  .opts<Omit<ScenarioOptions, 'rate'> & { rates: number[]; rounds: number; out?: string }>();
 
 const results: Result[] = [];
-for (const rate of rates.split(',').map(Number)) {
+for (const rate of rates) {
   const by: Record<Name, Result[]> = { this: [], ejabberd: [] };
   for (let round = 0; round < rounds; round++)
     for (const name of ['this', 'ejabberd'] as const) {
@@ -335,8 +335,4 @@ for (const rate of rates.split(',').map(Number)) {
   );
   results.push(...by.this, ...by.ejabberd);
 }
-if (out !== undefined) {
-  const report = { at: new Date().toISOString(), command: process.argv.slice(2), machine: machine(), results };
-  await writeFile(`${out}.json`, `${JSON.stringify(report, null, 2)}\n`);
-  await writeFile(`${out}.svg`, chart(results));
-}
+if (out !== undefined) await write(out, results);

@@ -97,7 +97,7 @@ export function enter(cluster: BenchCluster, i: number, clientType: IM.BaseDefin
 }
 
 /** What was delivered late is waited for, within reason. */
-export async function close(clients: readonly Client[], ledger: Ledger | undefined): Promise<void> {
+export async function close(clients: readonly { close(): void }[], ledger: Ledger | undefined): Promise<void> {
   const deadline = performance.now() + SETTLE_MS;
   while (ledger !== undefined && ledger.missing > 0 && performance.now() < deadline) await delay(20);
   for (const client of clients) client.close();

@@ -1,6 +1,9 @@
+import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, release, totalmem } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import { barCharts } from './bars.js';
 import { type Ledger, type Percentiles, percentiles } from './ledger.js';
+import type { Measured } from './measure.js';
 import type { Pauses } from './pauses.js';
 
 export interface Result {
@@ -29,15 +32,14 @@ export interface Result {
 export function resultOf(
   scenario: string,
   build: string,
-  seconds: number,
-  ledger: Ledger,
-  cpuSeconds: Readonly<Record<string, number>>,
+  { ledger, cpu, fromMicros, toMicros }: Measured,
   pauses: Pauses,
 ): Result {
+  const seconds = (toMicros - fromMicros) / 1e6;
   const { counts } = ledger;
-  const each = (cpu: number) => Math.round((cpu * 1e7) / Math.max(1, counts.acked)) / 10;
-  const all = Object.values(cpuSeconds).reduce((sum, cpu) => sum + cpu, 0);
-  const byKind = Object.entries(cpuSeconds).map(([kind, cpu]) => [kind, each(cpu)] as const);
+  const each = (seconds: number) => Math.round((seconds * 1e7) / Math.max(1, counts.acked)) / 10;
+  const all = Object.values(cpu).reduce((sum, each) => sum + each, 0);
+  const byKind = Object.entries(cpu).map(([kind, used]) => [kind, each(used)] as const);
   const many = counts.deliveries > 2 * counts.acked;
   return {
     scenario,
@@ -102,8 +104,16 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
+/** PATH.json and PATH.svg. */
+export async function write(path: string, results: readonly Result[]): Promise<void> {
+  await mkdir(dirname(resolve(path)), { recursive: true });
+  const report = { at: new Date().toISOString(), command: process.argv.slice(2), machine: machine(), results };
+  await writeFile(`${path}.json`, `${JSON.stringify(report, null, 2)}\n`);
+  await writeFile(`${path}.svg`, chart(results));
+}
+
 /** CPU for each by kind of server, how many a second, and the times of kinds of things, as SVG. */
-export function chart(results: readonly Result[]): string {
+function chart(results: readonly Result[]): string {
   const nameOf = ({ scenario, build }: Result) => `${scenario} ${build}`.trim();
   const cpu = results.map((result) => ({
     name: nameOf(result),

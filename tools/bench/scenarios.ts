@@ -168,6 +168,6 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
   idle,
 };
 
-function even(count: number): number {
+export function even(count: number): number {
   return count - (count % 2);
 }
