@@ -241,7 +241,9 @@ async function chat(t: Test, me: StockClient, bob: Client, device: Client): Prom
     [5, 4, 3, 2, 1],
   );
   t.strictSame(Buffer.from(page.msgList[1]!.msgData), VOICE, 'voice is as it was sent, its seconds in front');
-  t.equal(me.waiting(message.data), 0, 'nothing of its own comes back');
+  // What others said just before it logged in may come once more: msg servers that have just started look for it.
+  const own = me.waiting(message.data).filter((it) => it.fromUserId === me.userId);
+  t.strictSame(own, [], 'nothing of its own comes back');
 }
 
 async function groups(
@@ -284,7 +286,7 @@ async function groups(
   const groupVersionList = [{ groupId: own, version: 1 }];
   const { groupInfoList } = await me.ask(group.info, { userId: me.writtenId, groupVersionList });
   t.match(groupInfoList, [{ version: 3, shieldStatus: 1, groupCreatorId: me.userId, groupMemberList: { length: 2 } }]);
-  t.equal(me.waiting(group.memberNotify), 0, 'who asked for a change is not told of it');
+  t.strictSame(me.waiting(group.memberNotify), [], 'who asked for a change is not told of it');
   t.equal(me.frames.filter((frame) => frame.command === group.changeMember.id).length, 0, 'not even where iOS listens');
 }
 
@@ -328,7 +330,7 @@ async function habits(t: Test, me: StockClient, bob: Client, device: Client): Pr
     t.match(await me.push(buddy.pcLoginNotify), { loginStat: UserStatType.USER_STATUS_ONLINE });
     t.notOk(device.isClosed);
   }
-  if (name === 'Android') t.equal(me.waiting(buddy.statusNotify), 0, 'presence is for PCs');
+  if (name === 'Android') t.strictSame(me.waiting(buddy.statusNotify), [], 'presence is for PCs');
 }
 
 function hearsSignatures({ name }: Kind): boolean {

@@ -214,10 +214,10 @@ export class StockClient {
     return it;
   }
 
-  /** How many of this command came and were not taken. */
-  waiting(command: AnyCommand): number {
-    const all = this.frames.filter((frame) => frame.command === command.id && frame.seq === 0).length;
-    return all - (this.#taken.get(command.id) ?? 0);
+  /** What of this command came and was not taken. */
+  waiting<Out>(command: Command<never, Out>): Out[] {
+    const all = this.frames.filter((frame) => frame.command === command.id && frame.seq === 0);
+    return all.slice(this.#taken.get(command.id) ?? 0).map((frame) => decodeBody(command, frame.body));
   }
 
   /** Resolves when the same bytes are back: what was answered at once before is here then. */
