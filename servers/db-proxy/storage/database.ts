@@ -19,6 +19,12 @@ export const STATEMENT_MS_MAX = 5_000;
  * before they began.
  */
 const ISOLATION = '-c default_transaction_isolation=read\\ committed';
+/**
+ * For a connection that runs the same few named statements all day. PostgreSQL weighs a plan made for the values at hand
+ * against one for any values, and with short arrays keeps making the former anew for good: for a batch of 2 to 4 messages
+ * that doubled the CPU of the whole statement (measured: 710 to 750 instead of 355 to 400 µs).
+ */
+export const PLANNED_ONCE = `${ISOLATION} -c plan_cache_mode=force_generic_plan`;
 
 function clientConfig(url: string, name: string): pg.ClientConfig {
   return {

@@ -5,7 +5,7 @@ import type { Hops } from '../../../../common/hops.js';
 import type { Logger } from '../../../../common/log.js';
 import { sealMessage } from '../attachments.js';
 import type { DataKeys } from '../data-keys.js';
-import { bucketsElsewhere, isUnavailable, isUniqueViolation, newClient } from '../database.js';
+import { bucketsElsewhere, isUnavailable, isUniqueViolation, newClient, PLANNED_ONCE } from '../database.js';
 import type { Outbox } from '../outbox.js';
 import type { Shard, Shards } from '../shards.js';
 import type { UserLists } from '../user-lists.js';
@@ -246,7 +246,7 @@ export class Lane {
 
   async #connected(): Promise<pg.Client> {
     if (this.#client !== undefined) return this.#client;
-    const client = newClient(this.#shard.url, `db-proxy append ${this.#shard.name}`);
+    const client = newClient(this.#shard.url, `db-proxy append ${this.#shard.name}`, { options: PLANNED_ONCE });
     client.on('error', () => {
       if (this.#client === client) this.#client = undefined;
     });
