@@ -550,9 +550,9 @@ async function withServers() {
     await client.connect();
     try {
       const rows = async (sql: string) => (await client.query<Record<string, unknown>>(sql)).rows;
-      const recently = (Date.now() - 600_000) / 1000;
+      const recentMs = Date.now() - 600_000;
       const time = (column: string) =>
-        `case when ${column} > ${recently} * 1000 then 'import' else ${column}::text end as time`;
+        `case when ${column} > ${recentMs} then 'import' else ${column}::text end as time`;
       const conversations = await rows(
         `select id, head, low_read, high_read, ${time('head_time_ms')} from shard.conversation order by id`,
       );
@@ -560,7 +560,7 @@ async function withServers() {
       for (const { id, head } of conversations as { id: string; head: number }[]) {
         const page = await storage.messages.page(BigInt(id), 0, 0, head + 1);
         for (const { msgId, senderId, msgType: type, createTimeMs, body } of page.reverse()) {
-          const ms = createTimeMs > recently * 1000 ? 'import' : createTimeMs;
+          const ms = createTimeMs > recentMs ? 'import' : createTimeMs;
           messages.push({ id, msgId, senderId, type, ms, body: body.toString('base64'), text: decryptText(body) });
         }
       }
@@ -572,7 +572,7 @@ async function withServers() {
         attachments: await rows('select conversation_id, msg_id, length(sealed) from shard.attachment order by 1, 2'),
         reads: await rows('select conversation_id, user_id, read_id from shard.group_read order by 1, 2'),
         lists: await rows(
-          `select user_id, conversation_id, hidden_to, case when active > ${recently} / 3600 - 1 then 0 else active end as active
+          `select user_id, conversation_id, hidden_to, case when active > ${recentMs} / 3600000 - 1 then 0 else active end as active
              from shard.user_conversation order by 1, 2`,
         ),
         departments: await rows('select id, name, priority, parent_id, status from meta.department order by id'),
