@@ -128,11 +128,16 @@ function canListen(port: number): Promise<boolean> {
 }
 
 /**
- * Never synchronous_commit=off: it would lose commits when the server is killed, and tests do that. fsync=off only
- * matters to a machine that loses power.
+ * Never synchronous_commit=off: it would lose commits when the server is killed, and tests do that. fsync=off and
+ * full_page_writes=off only matter to a machine that loses power.
  */
 function settingsOf({ durable = false, settings = {} }: TestPostgresOptions): PostgresSettings {
-  return { shared_buffers: '32MB', min_wal_size: '32MB', ...(durable ? {} : { fsync: 'off' }), ...settings };
+  return {
+    shared_buffers: '32MB',
+    min_wal_size: '32MB',
+    ...(durable ? {} : { fsync: 'off', full_page_writes: 'off' }),
+    ...settings,
+  };
 }
 
 let template: Promise<string> | undefined;
