@@ -1,7 +1,8 @@
 /** The mover alone, on two servers: what it takes along, what it refuses, and those who come with an old map. */
 import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
-import type pg from 'pg';
+import pg from 'pg';
 import { pino } from 'pino';
 import t from 'tap';
 import { bucketOf, singleConversation, userBucketOf } from '../../../common/conversation.js';
@@ -368,6 +369,32 @@ t.test('who has an old map reads and writes in the right place all the same', as
   t.equal(await say(it.storage, 'five'), 5);
   t.same(await texts(marks!), ['one', 'two', 'three', 'four', 'five']);
   t.equal(await it.probe.rowsOf(BUCKET, 'shard-1'), 5);
+});
+
+t.test('a writer is let in when all of his buckets are open, and hears which are not', async (t) => {
+  const url = await freshDatabase(near);
+  await migrate(url, 'shard', pino({ level: 'silent' }));
+  const client = new pg.Client(url);
+  await client.connect();
+  t.teardown(() => client.end());
+  const all = Array.from({ length: 12 }, (_, bucket) => bucket);
+  await client.query(
+    "insert into shard.bucket (bucket, state) select w, case when w = 3 then 'fenced' else 'open' end from unnest($1::int[]) w where w <> 7",
+    [all],
+  );
+  const closed = new Set([3, 7]);
+  const wanted = fc.uniqueArray(fc.integer({ min: 0, max: 11 }), { maxLength: 12 });
+  await fc.assert(
+    fc.asyncProperty(wanted, async (buckets) => {
+      const shut = buckets.filter((bucket) => closed.has(bucket));
+      const heard = await client.query('select shard.writable($1)', [buckets]).then(
+        () => [],
+        (error) => [error.code, ...error.detail.split(',').sort()],
+      );
+      return isDeepStrictEqual(heard, shut.length === 0 ? [] : ['TT001', ...shut.sort().map(String)]);
+    }),
+    { numRuns: 200 },
+  );
 });
 
 t.test('a message does not overtake those that wait where its bucket was', async (t) => {
