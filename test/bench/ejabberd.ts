@@ -13,7 +13,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import pg from 'pg';
 import { IM } from '../../common/pdu/pb.js';
 import { projectRoot } from '../../common/root.js';
@@ -301,13 +301,24 @@ async function measure(name: Name, load: ScenarioOptions): Promise<Result> {
   }
 }
 
-function list(text: string): number[] {
-  return text.split(',').map(number(0, 1e6));
+/** `1000`: both; `6000/1000`: this cluster and ejabberd, as where each is at half of what it can do. */
+function list(text: string): Record<Name, number>[] {
+  const rate = number(0, 1e6);
+  return text.split(',').map((each) => {
+    const [ours, theirs = ours, ...more] = each.split('/');
+    if (more.length > 0) throw new InvalidArgumentError('expected a rate, or two with a slash between them.');
+    return { this: rate(ours!), ejabberd: rate(theirs!) };
+  });
 }
 
 const { rates, rounds, out, ...common } = new Command('npm run bench:ejabberd --')
   .description('Measures this cluster and ejabberd with its archive in PostgreSQL in turns, and says the ratios.')
-  .option('--rates <list>', 'messages per second, by commas; 0: as fast as acks come', list, [300, 1_000, 0])
+  .option(
+    '--rates <list>',
+    'messages per second, by commas; A/B: of each; 0: as fast as acks come',
+    list,
+    list('300,1000,0'),
+  )
   .option('--seconds <n>', 'length of each run', number(1, 3_600), 15)
   .option('--warm-up <n>', 'seconds of the same before each, until code is compiled', number(0, 3_600), 10)
   .option('--users <n>', 'clients', number(2, 2_000), 200)
@@ -315,14 +326,14 @@ const { rates, rounds, out, ...common } = new Command('npm run bench:ejabberd --
   .option('--rounds <n>', 'turns of each', number(1, 100), 3)
   .option('--out <path>', 'writes PATH.json and PATH.svg')
   .parse()
-  .opts<Omit<ScenarioOptions, 'rate'> & { rates: number[]; rounds: number; out?: string }>();
+  .opts<Omit<ScenarioOptions, 'rate'> & { rates: Record<Name, number>[]; rounds: number; out?: string }>();
 
 const results: Result[] = [];
 for (const rate of rates) {
   const by: Record<Name, Result[]> = { this: [], ejabberd: [] };
   for (let round = 0; round < rounds; round++)
     for (const name of ['this', 'ejabberd'] as const) {
-      const result = await measure(name, { ...common, rate });
+      const result = await measure(name, { ...common, rate: rate[name] });
       by[name].push(result);
       process.stdout.write(`${lines(result).join('\n')}\n\n`);
     }
@@ -330,7 +341,7 @@ for (const rate of rates) {
     (median(by.this.map(value)) / median(by.ejabberd.map(value))).toFixed(2);
   const ack = (part: 'p50' | 'p99') => ratio(({ ackMs }) => ackMs?.[part] ?? Number.NaN);
   process.stdout.write(
-    `this to ejabberd at ${by.this[0]!.scenario}: ${ratio((it) => it.perSecond)} × as many per second, ` +
+    `this (${by.this[0]!.scenario}) to ejabberd (${by.ejabberd[0]!.scenario}): ${ratio((it) => it.perSecond)} × as many per second, ` +
       `${ratio((it) => it.cpuMicros.all!)} × the CPU, ack p50 ${ack('p50')} ×, p99 ${ack('p99')} ×\n\n`,
   );
   results.push(...by.this, ...by.ejabberd);
