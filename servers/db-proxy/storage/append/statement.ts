@@ -21,18 +21,20 @@ interface Move {
   highRead: number;
 }
 
+/** Parts of a statement that not every batch needs. */
+const GROUPS = 1;
+const ATTACHED = 2;
+const EFFECTS = 4;
+
 /**
  * `moved` takes the row locks, in the order of the arrays, which are sorted: two db-proxies that store into the same
  * conversations wait for each other instead of blocking each other for good. Bodies come as one piece of bytes that is
  * cut here, which spares both sides the escaping of an array of them.
  *
- * A part of a statement costs PostgreSQL 40 to 80 µs even when it finds nothing to do. So it has those that the batch
- * needs: who sends in a group has read up to there; what is attached lies behind the message in the same bytes; somebody
- * may want to hear of every message.
+ * A part of a statement costs PostgreSQL 40 to 80 µs even when it finds nothing to do. So it has only those that
+ * the batch needs: who sends in a group has read up to there; what is attached lies behind the message in the same
+ * bytes; somebody may want to hear of every message.
  */
-const GROUPS = 1;
-const ATTACHED = 2;
-const EFFECTS = 4;
 const STATEMENTS = Array.from({ length: 8 }, (_, parts) => appending(parts));
 
 interface Statement {
