@@ -12,6 +12,8 @@ export class Sender {
   readonly #routes: LinkGroup;
   readonly #hook: SendHook | undefined;
   readonly #hops: Hops;
+  /** What was published since then may not have come; nobody could be told so far. Wall clock. */
+  #unsureSinceMs: number | undefined;
 
   constructor(dbProxies: LinkGroup, routes: LinkGroup, hook: SendHook | undefined, hops: Hops) {
     this.#dbProxies = dbProxies;
@@ -39,15 +41,33 @@ export class Sender {
       if (!(error instanceof ImError)) throw error;
       this.#hops.refused(conversationId, draft.sendId, begunMs, error.code);
       // It may be stored: who is online then looks for what nobody told of.
-      if (error.retry) this.#routes.tell(cluster.disturbed, { sinceMs });
+      if (error.retry) this.disturbed(sinceMs);
       throw error;
     }
+  }
+
+  /**
+   * Msg servers shall look for what they missed since then: now, or when there is a route server to tell them. Also to be
+   * called when a link to a route server is lost.
+   */
+  disturbed(sinceMs: number): void {
+    this.#unsureSinceMs = Math.min(this.#unsureSinceMs ?? sinceMs, sinceMs);
+    this.tellDisturbed();
+  }
+
+  /** To be called when a link to a route server has opened. */
+  tellDisturbed(): void {
+    if (this.#unsureSinceMs === undefined || !this.#routes.open) return;
+    this.#routes.tell(cluster.disturbed, { sinceMs: this.#unsureSinceMs });
+    this.#unsureSinceMs = undefined;
   }
 
   /** Also one that was there before: it may have been told of by nobody, and who had it knows it by its id. */
   #publish(draft: Draft, stored: IM.Cluster.IMStoreMsgRsp): void {
     const { fromUserId, toSessionId } = draft;
     const to = isGroupType(draft.msgType) ? { groupId: toSessionId } : { userIdList: [toSessionId, fromUserId] };
-    this.#routes.tell(cluster.publish, { ...to, frame: pushFrame(draft, stored), msgId: stored.msgId });
+    if (this.#routes.open)
+      this.#routes.tell(cluster.publish, { ...to, frame: pushFrame(draft, stored), msgId: stored.msgId });
+    else this.disturbed(stored.createTimeMs);
   }
 }

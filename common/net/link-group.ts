@@ -11,8 +11,8 @@ export interface LinkGroupOptions<Ctx> extends Omit<LinkOptions<Ctx>, 'address'>
   readonly asksMax: number;
   /** Called when a link opens, before anything that waited is sent on it. */
   readonly opened?: (link: Link) => void;
-  /** Called when a link that was open is gone; `silentMs`: how long ago the other side was heard last. */
-  readonly lost?: (link: Link, silentMs: number) => void;
+  /** Called when a link that was open is gone; `unsureMs`: what either side has said for so long may not have come. */
+  readonly lost?: (link: Link, unsureMs: number) => void;
 }
 
 const SWEEP_MS = 250;
@@ -40,7 +40,7 @@ export class LinkGroup {
         { ...options, address },
         {
           opened: (it) => this.#opened(it),
-          lost: (it, asked, silentMs) => this.#lost(it, asked, silentMs),
+          lost: (it, asked, unsureMs) => this.#lost(it, asked, unsureMs),
           freed: (key) => this.#freed(key),
         },
       );
@@ -134,10 +134,12 @@ export class LinkGroup {
   ): Promise<void> {
     return new Promise((resolve) => {
       const done = () => resolve();
+      const askedMs = performance.now();
       link.ask({
         frame: encodeFrame(ask, 0, message),
         key: ONE_LINK_ONLY,
-        deadlineMs: this.#deadline(),
+        askedMs,
+        deadlineMs: askedMs + this.#options.askTimeoutMs,
         resolve(answer) {
           heard(answer);
           resolve();
@@ -159,12 +161,11 @@ export class LinkGroup {
     return new Promise((resolve, reject) => {
       if (this.openAsks >= this.#options.asksMax)
         reject(new ImError('BUSY', `${this.#options.role}: ${this.openAsks} questions open`));
-      else this.#place({ frame, key, deadlineMs: this.#deadline(), resolve, reject });
+      else {
+        const askedMs = performance.now();
+        this.#place({ frame, key, askedMs, deadlineMs: askedMs + this.#options.askTimeoutMs, resolve, reject });
+      }
     });
-  }
-
-  #deadline(): number {
-    return performance.now() + this.#options.askTimeoutMs;
   }
 
   #place(asked: Asked): void {
@@ -210,8 +211,8 @@ export class LinkGroup {
     for (const asked of this.#withoutLink()) this.#place(asked);
   }
 
-  #lost(link: Link, asked: Asked[], silentMs: number | undefined): void {
-    if (silentMs !== undefined) this.#options.lost?.(link, silentMs);
+  #lost(link: Link, asked: Asked[], unsureMs: number | undefined): void {
+    if (unsureMs !== undefined) this.#options.lost?.(link, unsureMs);
     for (const each of asked) if (each.key === ONE_LINK_ONLY) each.reject(new ImError('NO_LINK', 'link lost'));
     const again = asked.filter((each) => each.key !== ONE_LINK_ONLY);
     for (const each of [...again, ...this.#withoutLink()]) this.#place(each);

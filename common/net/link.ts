@@ -49,6 +49,8 @@ export interface Asked {
   readonly frame: Buffer;
   /** Chooses the link: equal keys go to the same server while it is there, and keep their order. */
   readonly key: number;
+  /** When it was asked first; monotonic ms. */
+  readonly askedMs: number;
   readonly deadlineMs: number;
   resolve(reply: Frame): void;
   reject(error: ImError): void;
@@ -57,10 +59,10 @@ export interface Asked {
 export interface LinkOwner {
   opened(link: Link): void;
   /**
-   * The link is no longer usable; `asked` are its open questions, oldest first. `silentMs`: how long ago the other
-   * side was heard last; undefined when the link had not been open.
+   * The link is no longer usable; `asked` are its open questions, oldest first. `unsureMs`: what either side has said
+   * for so long may not have come; undefined when the link had not been open.
    */
-  lost(link: Link, asked: Asked[], silentMs: number | undefined): void;
+  lost(link: Link, asked: Asked[], unsureMs: number | undefined): void;
   /** The last open question of this key is answered, or late, on a link that drains. */
   freed(key: number): void;
 }
@@ -99,6 +101,14 @@ export class Link implements ConnectionOwner {
   /** Sweeps since the other side was heard, while a question was open. */
   #silentSweeps = 0;
   #sweptMs = 0;
+  /**
+   * What either side had said until then has come: it was said before something that was asked then, or a heartbeat of
+   * then, and that was answered. When the other side was heard last says less: it may be long ago that it said it, and
+   * what it is told may be stuck while it goes on speaking.
+   */
+  #sureMs = 0;
+  /** When the oldest heartbeat that is not answered was sent. */
+  #beatMs: number | undefined;
   #timer: NodeJS.Timeout | undefined;
   #peerName = '';
   #shares = false;
@@ -174,7 +184,7 @@ export class Link implements ConnectionOwner {
     this.#sweptMs = nowMs;
     // Once counting, it goes on until something is heard, though the questions may have timed out meanwhile.
     this.#silentSweeps = heard || (this.#asked.size === 0 && this.#silentSweeps === 0) ? 0 : this.#silentSweeps + 1;
-    if (this.#silentSweeps === SILENT_SWEEPS_PROBED) connection.send(encodeFrame(other.heartbeat, 0, {}));
+    if (this.#silentSweeps === SILENT_SWEEPS_PROBED) this.#sendHeartbeat();
     if (this.#silentSweeps > SILENT_SWEEPS_MAX) connection.close('silent');
   }
 
@@ -202,7 +212,7 @@ export class Link implements ConnectionOwner {
     const asked = this.#asked.oldestFirst().map(({ ask }) => ask);
     this.#asked = new OpenAsks();
     this.#askedOf.clear();
-    this.#owner.lost(this, asked, wasOpen ? performance.now() - this.#connection!.heardMs : undefined);
+    this.#owner.lost(this, asked, wasOpen ? performance.now() - this.#sureMs : undefined);
   }
 
   #dial(): void {
@@ -240,6 +250,8 @@ export class Link implements ConnectionOwner {
     this.#state = 'open';
     this.#silentSweeps = 0;
     this.#failures = 0;
+    this.#sureMs = performance.now();
+    this.#beatMs = undefined;
     this.#timer = setInterval(() => this.#beat(), LINK_HEARTBEAT_MS);
     log.info({ to: role, address: textOf(this.address), peer: this.#peerName }, 'link open');
     this.#owner.opened(this);
@@ -248,13 +260,23 @@ export class Link implements ConnectionOwner {
   #beat(): void {
     const connection = this.#connection!;
     if (performance.now() - connection.heardMs > LINK_SILENCE_MS) connection.close('silent');
-    else connection.send(encodeFrame(other.heartbeat, 0, {}));
+    else this.#sendHeartbeat();
+  }
+
+  #sendHeartbeat(): void {
+    this.#beatMs ??= performance.now();
+    this.#connection!.send(encodeFrame(other.heartbeat, 0, {}));
+  }
+
+  #heartbeat(): void {
+    this.#sureMs = Math.max(this.#sureMs, this.#beatMs ?? 0);
+    this.#beatMs = undefined;
   }
 
   #heard(frame: Frame): void {
     const id = frame.seq | (frame.reserved << 16);
     if (id !== 0) return this.#answered(id, frame);
-    if (frame.command === other.heartbeat.id) return;
+    if (frame.command === other.heartbeat.id) return this.#heartbeat();
     if (frame.command === cluster.draining.id) {
       this.#draining = true;
       return;
@@ -283,6 +305,7 @@ export class Link implements ConnectionOwner {
   #answered(id: number, frame: Frame): void {
     const asked = this.#asked.take(id >>> 0);
     if (asked === undefined) return; // its deadline has passed
+    if (asked.askedMs > this.#sureMs) this.#sureMs = asked.askedMs;
     if (frame.command !== cluster.failure.id) asked.resolve(frame);
     else asked.reject(failureOf(frame));
     this.#freed(asked);

@@ -45,7 +45,13 @@ export async function startAdminServer(
     ctx: undefined as never,
   };
   const dbProxies = new LinkGroup({ ...common, role: 'db-proxy', addresses: settings.dbProxies });
-  const routeLinks = new LinkGroup({ ...common, role: 'route', addresses: settings.routeServers });
+  const routeLinks = new LinkGroup({
+    ...common,
+    role: 'route',
+    addresses: settings.routeServers,
+    opened: () => sender.tellDisturbed(),
+    lost: (_link, unsureMs) => sender.disturbed(Date.now() - unsureMs),
+  });
   const logins = new LinkGroup({ ...common, role: 'login', addresses: settings.loginServers });
   const fileServers = new LinkGroup({ ...common, role: 'file', addresses: settings.fileServers });
   const pushServers = new LinkGroup({ ...common, role: 'push', addresses: settings.pushServers });

@@ -41,7 +41,13 @@ export async function startHttpMsgServer(
     ctx: undefined as never,
   };
   const dbProxies = new LinkGroup({ ...links, role: 'db-proxy', addresses: settings.dbProxies });
-  const routeLinks = new LinkGroup({ ...links, role: 'route', addresses: settings.routeServers });
+  const routeLinks = new LinkGroup({
+    ...links,
+    role: 'route',
+    addresses: settings.routeServers,
+    opened: () => sender.tellDisturbed(),
+    lost: (_link, unsureMs) => sender.disturbed(Date.now() - unsureMs),
+  });
   const limits = new Limits<'http-msg'>({
     'api.calls': settings.requestsPerMinute,
     'api.searches': settings.searchesPerMinute,

@@ -40,7 +40,7 @@ export class Reconcile {
   /** Here and on all other msg servers. */
   everywhereSince(ms: number): void {
     this.since(ms);
-    this.#ctx.routes.tell(cluster.disturbed, { sinceMs: ms });
+    this.#ctx.routes.tellDisturbed(ms);
   }
 
   /** Members of this group came or went, as we have just been told. */

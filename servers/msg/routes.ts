@@ -10,6 +10,10 @@ const { UserStatType } = IM.BaseDefine;
 
 /** Whoever hears nothing from a server of ours that it asks finds out that it hangs. */
 const ASK_MS = 1_000;
+/** Several who have to look are told at once. */
+const GATHER_MS = 50;
+/** What was told shortly before a route server was lost is told once more: it may not have passed it on. */
+const AGAIN_MS = 60_000;
 
 /**
  * This msg server's side of the route servers. Those that share what they hear are told through one of them, our home;
@@ -26,6 +30,11 @@ export class Routes {
   #home: Link | undefined;
   /** Since when something may not have reached us or others; wall clock. */
   #disturbedSinceMs: number | undefined;
+  /** Since when the others shall look, told in a moment. */
+  #toTellMs: number | undefined;
+  #teller: NodeJS.Timeout | undefined;
+  /** What they were told lately: the second in which → since when. */
+  readonly #toldLately = new Map<number, number>();
 
   constructor(links: LinkGroup, sessions: Sessions, name: string, disturbed: (sinceMs: number) => void) {
     this.#links = links;
@@ -35,11 +44,15 @@ export class Routes {
     this.#asker = setInterval(() => this.#interest({ reset: false }), ASK_MS);
   }
 
-  /** A link is gone: what was published since it was last heard may be lost, in both directions. */
-  lost(link: Link, silentMs: number): void {
+  /** A link is gone: what was published for `unsureMs` may be lost, in both directions. */
+  lost(link: Link, unsureMs: number): void {
     if (link.shares && link !== this.#home) return;
-    const sinceMs = Date.now() - silentMs;
-    this.#disturbedSinceMs = Math.min(this.#disturbedSinceMs ?? sinceMs, sinceMs);
+    this.#unsure(Date.now() - unsureMs);
+    const lately = Date.now() - AGAIN_MS;
+    for (const [second, sinceMs] of this.#toldLately) {
+      if (second * 1000 > lately) this.#unsure(sinceMs);
+      else this.#toldLately.delete(second);
+    }
     if (link !== this.#home) return this.#settle();
     this.#home = undefined;
     const [next] = this.#sharing();
@@ -60,6 +73,27 @@ export class Routes {
 
   close(): void {
     clearInterval(this.#asker);
+    clearTimeout(this.#teller);
+  }
+
+  /** The other msg servers shall look for what they missed since then: in a moment, or when there is somebody to tell them. */
+  tellDisturbed(sinceMs: number): void {
+    this.#toTellMs = Math.min(this.#toTellMs ?? sinceMs, sinceMs);
+    this.#teller ??= setTimeout(() => this.#tellDisturbed(), GATHER_MS);
+  }
+
+  #tellDisturbed(): void {
+    const sinceMs = this.#toTellMs!;
+    this.#teller = undefined;
+    this.#toTellMs = undefined;
+    if (this.#told().length === 0) return this.#unsure(sinceMs);
+    this.tell(cluster.disturbed, { sinceMs });
+    const second = Math.floor(Date.now() / 1000);
+    this.#toldLately.set(second, Math.min(this.#toldLately.get(second) ?? sinceMs, sinceMs));
+  }
+
+  #unsure(sinceMs: number): void {
+    this.#disturbedSinceMs = Math.min(this.#disturbedSinceMs ?? sinceMs, sinceMs);
   }
 
   /** Open links to route servers that share, the one that is to be our home first. */
@@ -95,6 +129,8 @@ export class Routes {
       reset: true,
       usersIn: [...this.#sessions.users()],
       groupsIn: [...this.#sessions.groups()],
+      sentMs: Date.now(),
+      unheardSinceMs: this.#disturbedSinceMs,
     });
     const present = [...this.#sessions].filter((session) => session.present);
     const userStatList = present.map((session) => ({
@@ -108,7 +144,7 @@ export class Routes {
   }
 
   async #interest(change: IM.Cluster.IMInterest.$Properties): Promise<void> {
-    await this.#links.askAll(cluster.interest, change, this.#told());
+    await this.#links.askAll(cluster.interest, { ...change, sentMs: Date.now() }, this.#told());
   }
 
   /** Resolves when whatever is published from then on reaches us. */

@@ -79,7 +79,7 @@ export async function startMsgServer(
     ctx: ctx as never,
     // What it told every msg server meanwhile did not reach this one.
     opened: () => ctx.reconcile.since(Date.now()),
-    lost: (_link, silentMs) => ctx.reconcile.since(Date.now() - silentMs),
+    lost: (_link, unsureMs) => ctx.reconcile.since(Date.now() - unsureMs),
   });
   const routeLinks = new LinkGroup({
     ...common,
@@ -89,7 +89,7 @@ export async function startMsgServer(
     hears: fromRoutes as never,
     ctx: ctx as never,
     opened: (link) => void ctx.routes.opened(link),
-    lost: (link, silentMs) => ctx.routes.lost(link, silentMs),
+    lost: (link, unsureMs) => ctx.routes.lost(link, unsureMs),
   });
   const fileServers = new LinkGroup({
     ...common,

@@ -58,6 +58,9 @@ interface Sender {
   readonly channels: readonly Heard[];
 }
 
+/** Route servers that are not heard any more, of which is kept until when they were. */
+const GONE_MAX = 64;
+
 /**
  * What joins the route servers of a cluster: each says what it hears from its msg servers to all others, over channels
  * of Redis. A channel hears all of it and each route server passes on what its own msg servers care about, so nobody
@@ -77,6 +80,8 @@ export class Backplane {
   readonly #outgoing: { frames: Buffer[]; size: number }[];
   /** By their life, as a name may be taken twice by mistake. */
   readonly #senders = new Map<string, Sender>();
+  /** Until when all was heard of those that are gone: it may be we who were cut off from them, or they from Redis. */
+  readonly #gone = new Map<string, number>();
   readonly #startedMs = Date.now();
   readonly #timer: NodeJS.Timeout;
   #flushing: NodeJS.Immediate | undefined;
@@ -86,7 +91,7 @@ export class Backplane {
     this.#options = options;
     const cluster = createHash('sha256').update(`backplane ${options.clusterSecret}`).digest('hex').slice(0, 16);
     this.#outgoing = Array.from({ length: CHANNELS }, () => ({ frames: [], size: 0 }));
-    this.#sender(this.#life, options.name);
+    this.#sender(this.#life, options.name, this.#startedMs);
     this.#channels = new Channels({
       url: options.redis,
       names: Array.from({ length: CHANNELS }, (_, at) => `${PREFIX}:${cluster}:route:${at}`),
@@ -145,7 +150,14 @@ export class Backplane {
     const { name: route, clusterSecret } = this.#options;
     const { frames: frame } = this.#outgoing[at]!;
     this.#outgoing[at] = { frames: [], size: 0 };
-    const news = { route, life: this.#life, seq: this.#seqs[at]!++, sentMs: Date.now(), frame };
+    const news = {
+      route,
+      life: this.#life,
+      seq: this.#seqs[at]!++,
+      sentMs: Date.now(),
+      frame,
+      startedMs: this.#startedMs,
+    };
     const bytes = encodeFrame(cluster.routeNews, 0, news);
     this.#channels.publish(at, Buffer.concat([proofOf(clusterSecret, at, bytes), bytes]));
   }
@@ -165,6 +177,7 @@ export class Backplane {
     for (const [life, { route, channels }] of this.#senders) {
       if (channels === own || !channels.every(({ pulsesMissed }) => pulsesMissed > PULSES_GONE)) continue;
       this.#senders.delete(life);
+      this.#keepGone(life, Math.min(...channels.map(({ sentMs }) => sentMs)));
       this.#options.log.warn({ route }, 'route server gone');
       this.#options.gone(life);
     }
@@ -181,9 +194,9 @@ export class Backplane {
   #heard(at: number, bytes: Buffer): void {
     const news = this.#decoded(at, bytes);
     if (news === undefined) return;
-    const { route, life, seq, sentMs } = news;
+    const { route, life, seq, sentMs, startedMs } = news;
     const isOwn = life === this.#life;
-    const heard = this.#sender(life, route).channels[at]!;
+    const heard = this.#sender(life, route, startedMs).channels[at]!;
     if (heard.seq !== undefined && seq <= heard.seq) return; // said again by somebody who only listens
     if (!isOwn && seq !== (heard.seq ?? -1) + 1) {
       this.#options.missed(heard.sentMs);
@@ -193,11 +206,20 @@ export class Backplane {
     if (!isOwn) for (const frame of news.frame) this.#options.heard(life, new Frame(frame as Buffer));
   }
 
-  #sender(life: string, route: string): Sender {
+  #keepGone(life: string, sentMs: number): void {
+    const [oldest] = this.#gone.keys();
+    if (this.#gone.size === GONE_MAX) this.#gone.delete(oldest!);
+    this.#gone.set(life, sentMs);
+  }
+
+  /** @param startedMs undefined: an earlier build, which does not say it */
+  #sender(life: string, route: string, startedMs: number | undefined): Sender {
     const known = this.#senders.get(life);
     if (known !== undefined) return known;
-    // What it said before on a channel that was silent for longer has been looked for.
-    const sentMs = Math.max(this.#startedMs, Date.now() - 2 * PULSES_LATE * PULSE_MS);
+    // All that it has said so far, and that was not said before we were here, may have been missed.
+    const saidMs = this.#gone.get(life) ?? startedMs ?? Date.now() - 2 * PULSES_LATE * PULSE_MS;
+    const sentMs = Math.max(this.#startedMs, saidMs);
+    this.#gone.delete(life);
     const heard = (): Heard => ({ seq: undefined, sentMs, pulsesMissed: 0 });
     const sender = { route, channels: Array.from({ length: CHANNELS }, heard) };
     this.#senders.set(life, sender);

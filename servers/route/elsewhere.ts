@@ -6,6 +6,7 @@ import type { IM } from '../../common/pdu/pb.js';
 import { fromRouteServers } from './commands.js';
 import type { RouteContext } from './context.js';
 import { pcChanges, pcsGone, settleDoubles } from './handlers/buddy.js';
+import { tellDisturbances } from './handlers/server.js';
 
 /** A msg server that has lost its link to us has told another route server by then, or is dead. */
 const MOVE_MS = 2_000;
@@ -68,11 +69,12 @@ export class Elsewhere {
     settleDoubles(this.#ctx, peer, told.sessionList);
   }
 
-  /** We say of all our msg servers who is there. */
+  /** We say of all our msg servers who is there, and what was disturbed lately. */
   asked(): void {
     this.#answer ??= setTimeout(() => {
       this.#answer = undefined;
       for (const peer of this.#ctx.told) this.tellAll(peer);
+      tellDisturbances(this.#ctx);
     }, GATHER_MS);
   }
 

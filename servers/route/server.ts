@@ -3,6 +3,7 @@ import type { Running, Surroundings } from '../../common/server/lifecycle.js';
 import { Announcements } from './announcements.js';
 import { fromConsoles, fromHttpMsgServers, fromMsgServers, fromPushServers } from './commands.js';
 import type { RouteContext } from './context.js';
+import { Disturbances } from './disturbances.js';
 import { Elsewhere } from './elsewhere.js';
 import { pcsGone, tellPcs } from './handlers/buddy.js';
 import { missed, msgServerGone } from './handlers/server.js';
@@ -29,7 +30,16 @@ export async function startRouteServer(
     'Times that something of another route server may not have come',
   );
   // What is below needs the context, and the context needs that.
-  const own = { subjects: new Subjects(), presence: new Presence(), told: new Set<Peer>(), published, hops };
+  const own = {
+    subjects: new Subjects(),
+    presence: new Presence(),
+    told: new Set<Peer>(),
+    sure: new Map<Peer, number>(),
+    cutOff: new Map<Peer, number>(),
+    disturbances: new Disturbances(),
+    published,
+    hops,
+  };
   const ctx = own as typeof own & { -readonly [K in keyof RouteContext]: RouteContext[K] };
   ctx.announcements = new Announcements({
     goneMs: settings.goneMs,
@@ -76,7 +86,10 @@ export async function startRouteServer(
       ctx.subjects.forget(peer);
       if (wasTold && ctx.backplane !== undefined) ctx.elsewhere.left(peer);
       else pcsGone(ctx, ctx.presence.forget(peer));
-      if (wasTold) msgServerGone(ctx, Date.now() - silentMs);
+      const sinceMs = Math.min(Date.now() - silentMs, ctx.sure.get(peer) ?? Number.POSITIVE_INFINITY);
+      ctx.sure.delete(peer);
+      ctx.cutOff.delete(peer);
+      if (wasTold) msgServerGone(ctx, peer, sinceMs);
     },
   });
   metrics.gauge('subjects', 'Users and groups that some msg server cares about', () => ctx.subjects.size);

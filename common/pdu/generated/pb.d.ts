@@ -1585,6 +1585,8 @@ export namespace IM {
             usersOut: number[];
             groupsIn: number[];
             groupsOut: number[];
+            sentMs?: number | undefined;
+            unheardSinceMs?: number | undefined;
             static encode(message: IM.Cluster.IMInterest.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMInterest;
         }
@@ -1596,6 +1598,8 @@ export namespace IM {
                 usersOut?: readonly number[] | undefined;
                 groupsIn?: readonly number[] | undefined;
                 groupsOut?: readonly number[] | undefined;
+                sentMs?: number | undefined;
+                unheardSinceMs?: number | undefined;
             }
         }
 
@@ -1679,6 +1683,8 @@ export namespace IM {
         class IMDisturbed {
             constructor(properties?: IM.Cluster.IMDisturbed.$Properties);
             sinceMs: number;
+            id?: string | undefined;
+            heardMs?: number | undefined;
             static encode(message: IM.Cluster.IMDisturbed.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMDisturbed;
         }
@@ -1686,6 +1692,8 @@ export namespace IM {
         namespace IMDisturbed {
             interface $Properties {
                 sinceMs: number;
+                id?: string | undefined;
+                heardMs?: number | undefined;
             }
         }
 
@@ -1696,6 +1704,7 @@ export namespace IM {
             seq: number;
             sentMs: number;
             frame: Uint8Array[];
+            startedMs?: number | undefined;
             static encode(message: IM.Cluster.IMRouteNews.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMRouteNews;
         }
@@ -1707,6 +1716,7 @@ export namespace IM {
                 seq: number;
                 sentMs: number;
                 frame?: readonly Uint8Array[] | undefined;
+                startedMs?: number | undefined;
             }
         }
 

@@ -8308,6 +8308,10 @@ writer.uint32(32).uint32(message.groupsIn[i]);
 if (message.groupsOut != null && message.groupsOut.length)
 for (let i = 0; i < message.groupsOut.length; ++i)
 writer.uint32(40).uint32(message.groupsOut[i]);
+if (message.sentMs != null && $Object.hasOwnProperty.call(message, "sentMs"))
+writer.uint32(48).uint64(message.sentMs);
+if (message.unheardSinceMs != null && $Object.hasOwnProperty.call(message, "unheardSinceMs"))
+writer.uint32(56).uint64(message.unheardSinceMs);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
 writer.raw(message.$unknowns[i]);
@@ -8401,6 +8405,18 @@ break;
 if (!(message.groupsOut && message.groupsOut.length))
 message.groupsOut = [];
 message.groupsOut.push(reader.uint32());
+continue;
+}
+case 6: {
+if (wireType !== 0)
+break;
+message.sentMs = reader.uint64();
+continue;
+}
+case 7: {
+if (wireType !== 0)
+break;
+message.unheardSinceMs = reader.uint64();
 continue;
 }
 }
@@ -8900,6 +8916,10 @@ _depth = 0;
 if (_depth > $util.recursionLimit)
 throw $Error("max depth exceeded");
 writer.uint32(8).uint64(message.sinceMs);
+if (message.id != null && $Object.hasOwnProperty.call(message, "id"))
+writer.uint32(18).string(message.id);
+if (message.heardMs != null && $Object.hasOwnProperty.call(message, "heardMs"))
+writer.uint32(24).uint64(message.heardMs);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
 writer.raw(message.$unknowns[i]);
@@ -8937,6 +8957,18 @@ case 1: {
 if (wireType !== 0)
 break;
 message.sinceMs = reader.uint64();
+continue;
+}
+case 2: {
+if (wireType !== 2)
+break;
+message.id = reader.string();
+continue;
+}
+case 3: {
+if (wireType !== 0)
+break;
+message.heardMs = reader.uint64();
 continue;
 }
 }
@@ -8991,6 +9023,8 @@ writer.uint32(32).uint64(message.sentMs);
 if (message.frame != null && message.frame.length)
 for (let i = 0; i < message.frame.length; ++i)
 writer.uint32(42).bytes(message.frame[i]);
+if (message.startedMs != null && $Object.hasOwnProperty.call(message, "startedMs"))
+writer.uint32(48).uint64(message.startedMs);
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
 writer.raw(message.$unknowns[i]);
@@ -9054,6 +9088,12 @@ break;
 if (!(message.frame && message.frame.length))
 message.frame = [];
 message.frame.push(reader.bytes());
+continue;
+}
+case 6: {
+if (wireType !== 0)
+break;
+message.startedMs = reader.uint64();
 continue;
 }
 }

@@ -5,6 +5,7 @@ import { cluster } from '../../../common/pdu/commands.js';
 import type { Frame } from '../../../common/pdu/header.js';
 import type { IM } from '../../../common/pdu/pb.js';
 import type { RouteContext } from '../context.js';
+import { isNews } from '../disturbances.js';
 
 /** A msg server says which subjects it cares about from now on, and which no longer. */
 export function interest(
@@ -12,6 +13,7 @@ export function interest(
   told: IM.Cluster.IMInterest,
   peer: Peer,
 ): IM.Cluster.IMInterestRsp.$Properties {
+  if (told.sentMs !== undefined) ctx.sure.set(peer, told.sentMs);
   if (told.reset) {
     ctx.told.delete(peer); // until it says who is online there, as it does unless it goes to another route server
     ctx.subjects.forget(peer);
@@ -20,6 +22,11 @@ export function interest(
   }
   ctx.subjects.remove(peer, told.usersOut, told.groupsOut);
   ctx.subjects.add(peer, told.usersIn, told.groupsIn);
+  if (told.unheardSinceMs !== undefined) {
+    ctx.cutOff.set(peer, told.unheardSinceMs);
+    const sinceMs = ctx.disturbances.since(told.unheardSinceMs);
+    if (sinceMs !== undefined) peer.tell(cluster.disturbed, { sinceMs });
+  }
   return {};
 }
 
@@ -70,18 +77,27 @@ export function publishOurs(ctx: RouteContext, message: IM.Cluster.IMPublish.$Pr
 }
 
 /** Something may not have been delivered since then: every other msg server looks for what its sessions missed. */
-export function disturbed(ctx: RouteContext, _told: IM.Cluster.IMDisturbed, from: Peer, frame: Frame): void {
-  passOn(ctx, ctx.told, from, frame);
-  share(ctx, from, frame);
+export function disturbed(ctx: RouteContext, told: IM.Cluster.IMDisturbed, from: Peer): void {
+  const nowMs = Date.now();
+  const noted = ctx.disturbances.note(told.sinceMs, told.heardMs ?? nowMs, told.id);
+  if (noted === undefined) return;
+  const frame = encodeFrame(cluster.disturbed, 0, noted);
+  for (const peer of ctx.told) if (peer !== from && isNews(noted, nowMs, ctx.cutOff.get(peer))) peer.tellFrame(frame);
+  if (from.role !== 'route') ctx.backplane?.say(frame);
+}
+
+/** A route server has just come: it hears what the others know. */
+export function tellDisturbances({ disturbances, backplane }: RouteContext): void {
+  for (const each of disturbances.all) backplane?.say(encodeFrame(cluster.disturbed, 0, each));
 }
 
 /** A msg server is gone, perhaps with messages that it had stored and not yet published. */
-export function msgServerGone(ctx: RouteContext, sinceMs: number): void {
-  missed(ctx, sinceMs);
-  ctx.backplane?.say(encodeFrame(cluster.disturbed, 0, { sinceMs }));
+export function msgServerGone(ctx: RouteContext, peer: Peer, sinceMs: number): void {
+  disturbed(ctx, { sinceMs }, peer);
 }
 
 /** What other route servers have said since then may not have come: our own msg servers look for it. */
 export function missed(ctx: RouteContext, sinceMs: number): void {
+  ctx.disturbances.note(sinceMs, Date.now()); // for one that is only coming
   for (const peer of ctx.told) peer.tell(cluster.disturbed, { sinceMs });
 }

@@ -648,6 +648,7 @@ t.test('deadlines', async (t) => {
         const asked: Asked = {
           frame: encodeFrame(cluster.userGroups, 0, { userId }),
           key: 0,
+          askedMs: 0,
           deadlineMs,
           resolve: (frame) => resolve(cluster.userGroups.reply.codec.decode(frame.body).groupIdList[0]!),
           reject,
@@ -667,7 +668,8 @@ t.test('deadlines', async (t) => {
     const frame = encodeFrame(cluster.userGroups, 0, { userId: 2 });
     let rejected = 0;
     const reject = () => rejected++;
-    for (let i = 0; i < 0xffff; i++) link.ask({ frame: Buffer.from(frame), key: 0, deadlineMs: 0, resolve, reject });
+    for (let i = 0; i < 0xffff; i++)
+      link.ask({ frame: Buffer.from(frame), key: 0, askedMs: 0, deadlineMs: 0, resolve, reject });
     link.sweep(0);
     t.equal(rejected, 0xffff);
     await until(() => hand.heard === 0xffff, 'all of them have arrived');

@@ -1,0 +1,198 @@
+/** Whoever is online is told everything, whatever is lost between the servers, and however late that is noticed. */
+import t, { type Test } from 'tap';
+import { Hops } from '../../common/hops.js';
+import { Metrics } from '../../common/metrics.js';
+import type { Link } from '../../common/net/link.js';
+import { LinkGroup } from '../../common/net/link-group.js';
+import { cluster as clusterService, server } from '../../common/pdu/commands.js';
+import { commandTable, hear } from '../../common/server/command-table.js';
+import { readSettings } from '../../common/settings.js';
+import { Disturbances, isNews } from '../../servers/route/disturbances.js';
+import { startRouteServer } from '../../servers/route/server.js';
+import { routeSettings } from '../../servers/route/settings.js';
+import { CLUSTER_SECRET, TestCluster, testLog, until } from '../support/cluster.js';
+import { FaultProxy } from '../support/fault-proxy.js';
+import { caller } from '../support/http.js';
+import { testPostgres } from '../support/postgres.js';
+import { testRedis, whyNoRedis } from '../support/redis.js';
+
+/** Slower than what is looked for in any case, and quicker than what is taken for frozen. */
+const LATENCY_MS = 3_000;
+const KNOWN_MS = 30_000;
+
+const postgres = await testPostgres(t);
+const noRedis = await whyNoRedis();
+
+t.test('a link is slow both ways, and breaks: what was on its way for long is looked for', async (t) => {
+  const cluster = await TestCluster.start(t, postgres);
+  const slow = await FaultProxy.start(t, { host: '127.0.0.1', port: cluster.routes[0]!.port });
+  await cluster.addMsgServer({ msg: { routeServers: [{ host: '127.0.0.1', port: slow.port }] } });
+  const [alice, bob] = [await cluster.login('alice', { at: 0 }), await cluster.login('bob', { at: 1 })];
+  const heard = new Map([alice, bob].map((client) => [client, new Set<string>()]));
+  for (const [client, texts] of heard) client.on('message', ({ text }) => texts.add(text!));
+  await Promise.all([alice.say(2, 'quick'), bob.say(1, 'quick')]);
+  await until(() => [...heard.values()].every((texts) => texts.has('quick')), 'both to hear of the other');
+
+  slow.latencyMs = LATENCY_MS;
+  const said = ['quick'];
+  const lastsUntil = performance.now() + 3 * LATENCY_MS;
+  await until(async () => {
+    const text = `${said.length}`;
+    said.push(text);
+    await Promise.all([alice.say(2, text), bob.say(1, text)]);
+    return performance.now() > lastsUntil;
+  }, 'the link to be full of what is on its way');
+  slow.reset();
+  slow.heal();
+  const isTold = (texts: ReadonlySet<string>) => said.every((text) => texts.has(text));
+  await until(() => [...heard.values()].every(isTold), 'both to hear all of it', KNOWN_MS);
+  t.ok(said.length > 10);
+});
+
+t.test('what HTTP sends while no route server can be reached is told when one is', async (t) => {
+  const cluster = await TestCluster.start(t, postgres);
+  const proxy = await FaultProxy.start(t, { host: '127.0.0.1', port: cluster.routes[0]!.port });
+  await cluster.addHttpMsgServer({ routeServers: [{ host: '127.0.0.1', port: proxy.port }] });
+  const ask = caller(cluster.httpMsg[0]!.url, await cluster.apiKey());
+  const bob = await cluster.login('bob');
+  const send = (text: string) =>
+    ask('POST', '/api/v1/messages', { from: 1, to: { user: 2 }, content: { type: 'text', text } });
+  t.match(await send('before'), { status: 201 });
+  t.match(await bob.heard(), { text: 'before' });
+  proxy.part();
+  t.match(await send('on its way'), { status: 201 });
+  proxy.reset();
+  await until(() => cluster.httpMsg[0]!.running.notReady() !== undefined, 'it to notice');
+  t.match(await send('and without a way'), { status: 201 });
+  proxy.heal();
+  t.match([await bob.heard(), await bob.heard()], [{ text: 'on its way' }, { text: 'and without a way' }]);
+});
+
+/** A msg server by hand; what it is told to look for is in `told`. */
+function msgServer(t: Test, name: string, port: number) {
+  const told: number[] = [];
+  const links = new LinkGroup({
+    self: { role: 'msg', name },
+    role: 'route',
+    secret: CLUSTER_SECRET,
+    addresses: [{ host: '127.0.0.1', port }],
+    askTimeoutMs: 5_000,
+    asksMax: 10,
+    log: testLog(name),
+    hears: commandTable<never, Link>([hear(clusterService.disturbed, (_ctx, { sinceMs }) => void told.push(sinceMs))]),
+    ctx: undefined as never,
+  });
+  t.teardown(() => links.close());
+  const come = async (unheardSinceMs?: number) => {
+    await until(() => links.open, name);
+    await links.ask(clusterService.interest, { reset: true, unheardSinceMs });
+    links.tell(server.onlineUsers, { userStatList: [] });
+    await hasHeard();
+  };
+  /** What was said before the question has come with the answer. */
+  const hasHeard = () => links.ask(clusterService.interest, { reset: false });
+  return { links, told, come, hasHeard };
+}
+
+async function route(t: Test, name: string, redis = '') {
+  const settings = {
+    ...readSettings('route', routeSettings, { env: {} }),
+    port: 0,
+    clusterSecret: CLUSTER_SECRET,
+    redis,
+  };
+  const metrics = new Metrics(name, 'route');
+  const running = await startRouteServer(settings, { name, log: testLog(name), metrics, hops: new Hops() });
+  t.teardown(() => running.close(0));
+  return { port: running.ports.servers!, close: () => running.close(0) };
+}
+
+t.test('a msg server that was cut off when the others were told to look hears of it when it is back', async (t) => {
+  const { port } = await route(t, 'route');
+  const nowMs = Date.now();
+  const first = msgServer(t, 'msg-1', port);
+  await first.come();
+  first.links.tell(clusterService.disturbed, { sinceMs: nowMs - 20_000 });
+  first.links.tell(clusterService.disturbed, { sinceMs: nowMs - 30_000 });
+  await first.hasHeard();
+  t.strictSame(first.told, [], 'it knows itself');
+  const [cutOff, fresh, later] = ['msg-2', 'msg-3', 'msg-4'].map((name) => msgServer(t, name, port));
+  await cutOff!.come(nowMs - 1_000);
+  t.strictSame(cutOff!.told, [nowMs - 30_000]);
+  await fresh!.come();
+  await later!.come(nowMs + 60_000);
+  t.strictSame(
+    [fresh!.told, later!.told],
+    [[], []],
+    'who has just been started, or was not cut off then, need not look',
+  );
+  first.links.tell(clusterService.disturbed, { sinceMs: nowMs });
+  for (const { told } of [cutOff!, fresh!, later!]) await until(() => told.at(-1) === nowMs, 'all to hear what is new');
+});
+
+t.test('a msg server that leaves: the others look since what it said last is known to have come', async (t) => {
+  const { port } = await route(t, 'route');
+  const [dying, other] = ['msg-1', 'msg-2'].map((name) => msgServer(t, name, port));
+  await dying!.come();
+  await other!.come();
+  const sentMs = Date.now() - 10_000;
+  await dying!.links.ask(clusterService.interest, { reset: false, sentMs });
+  dying!.links.close();
+  await until(() => other!.told.length > 0, 'it to hear');
+  t.strictSame(other!.told, [sentMs]);
+});
+
+t.test(
+  'a route server that comes later knows it as well',
+  noRedis === undefined ? {} : { skip: noRedis },
+  async (t) => {
+    const { url } = await testRedis(t);
+    const first = await route(t, 'route-1', url);
+    const told = msgServer(t, 'msg-1', first.port);
+    await told.come();
+    const nowMs = Date.now();
+    told.links.tell(clusterService.disturbed, { sinceMs: nowMs - 20_000 });
+    await told.hasHeard();
+    const second = await route(t, 'route-2', url);
+    const cutOff = msgServer(t, 'msg-2', second.port);
+    await cutOff.come(nowMs - 1_000);
+    await until(
+      () => cutOff.told.includes(nowMs - 20_000),
+      'it to hear what was said before there was this route server',
+    );
+    const times = cutOff.told.length;
+    const third = await route(t, 'route-3', url); // asks, and both others answer
+    const another = msgServer(t, 'msg-3', third.port);
+    await another.come(nowMs - 1_000);
+    await until(() => another.told.includes(nowMs - 20_000), 'a third one to know');
+    told.links.tell(clusterService.disturbed, { sinceMs: nowMs + 1 });
+    await until(() => cutOff.told.at(-1) === nowMs + 1, 'the next word');
+    const same = cutOff.told.filter((sinceMs) => sinceMs === nowMs - 20_000);
+    t.equal(same.length, 1, `once each: ${cutOff.told.length} words after ${times}`);
+  },
+);
+
+t.test('words are kept for ten minutes, 4096 at most, and each counts once', (t) => {
+  const words = new Disturbances();
+  t.match(words.note(1_000, 2_000, 'a'), { id: 'a', sinceMs: 1_000, heardMs: 2_000 });
+  t.equal(words.note(1_000, 2_000, 'a'), undefined);
+  t.equal(words.since(7_000), undefined, 'clocks may be 5 s apart, not more');
+  t.equal(words.since(6_999), 1_000);
+  words.note(3_000, 602_001, 'b');
+  t.strictSame(
+    [...words.all].map(({ id }) => id),
+    ['b'],
+  );
+  for (let i = 0; i < 5_000; i++) words.note(i, 602_001, `${i}`);
+  t.equal([...words.all].length, 4_096);
+  t.end();
+});
+
+t.test('what is new is told to all, what is older to those who were cut off', (t) => {
+  const word = { id: 'a', sinceMs: 0, heardMs: 100_000 };
+  t.equal(isNews(word, 104_999, undefined), true);
+  t.equal(isNews(word, 105_000, undefined), false);
+  t.equal(isNews(word, 200_000, 104_999), true);
+  t.equal(isNews(word, 200_000, 105_000), false);
+  t.end();
+});
