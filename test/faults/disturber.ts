@@ -38,6 +38,9 @@ const NETWORK = {
   },
   'connections reset': (proxy) => proxy.reset(),
   'connections half open': (proxy) => proxy.forget(),
+  'network slow, then reset': (proxy) => {
+    proxy.latencyMs = 2_500;
+  },
 } as const satisfies Record<string, (proxy: FaultProxy) => void>;
 /** Of the primary and its replica, where a failover manager has to act. */
 const POSTGRES = ['PostgreSQL fails over', 'PostgreSQL replica'] as const;
@@ -117,7 +120,7 @@ export class Disturber {
   #disturb(kind: DisturbanceKind): Promise<() => Promise<unknown>> {
     if (isOneOf(kind, KILLED)) return this.#kill(KILLED[kind].map((name) => this.#nameOf(name)));
     if (isOneOf(kind, PAUSED)) return this.#pause(this.#nameOf(PAUSED[kind]));
-    if (isOneOf(kind, NETWORK)) return this.#network(NETWORK[kind]);
+    if (isOneOf(kind, NETWORK)) return this.#network(kind);
     return isOf(kind, POSTGRES) ? this.#postgres(kind) : this.#redis(kind);
   }
 
@@ -141,10 +144,11 @@ export class Disturber {
     return nothing;
   }
 
-  async #network(harm: (proxy: FaultProxy) => void): Promise<() => Promise<unknown>> {
+  async #network(kind: Network): Promise<() => Promise<unknown>> {
     const proxy = this.#it.random.of(this.#it.proxies);
-    harm(proxy);
+    NETWORK[kind](proxy);
     await delay(this.#someSeconds());
+    if (kind === 'network slow, then reset') proxy.reset();
     proxy.heal();
     return nothing;
   }
