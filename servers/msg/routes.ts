@@ -13,7 +13,7 @@ const ASK_MS = 1_000;
 /** Several who have to look are told at once. */
 const GATHER_MS = 50;
 /** What was told shortly before a route server was lost is told once more: it may not have passed it on. */
-const AGAIN_MS = 60_000;
+const AGAIN_S = 60;
 
 /**
  * This msg server's side of the route servers. Those that share what they hear are told through one of them, our home;
@@ -35,6 +35,7 @@ export class Routes {
   #teller: NodeJS.Timeout | undefined;
   /** What they were told lately: the second in which → since when. */
   readonly #toldLately = new Map<number, number>();
+  #tellsAgain = false;
 
   constructor(links: LinkGroup, sessions: Sessions, name: string, disturbed: (sinceMs: number) => void) {
     this.#links = links;
@@ -48,11 +49,7 @@ export class Routes {
   lost(link: Link, unsureMs: number): void {
     if (link.shares && link !== this.#home) return;
     this.#unsure(Date.now() - unsureMs);
-    const lately = Date.now() - AGAIN_MS;
-    for (const [second, sinceMs] of this.#toldLately) {
-      if (second * 1000 > lately) this.#unsure(sinceMs);
-      else this.#toldLately.delete(second);
-    }
+    this.#tellsAgain = true;
     if (link !== this.#home) return this.#settle();
     this.#home = undefined;
     const [next] = this.#sharing();
@@ -87,8 +84,11 @@ export class Routes {
     this.#teller = undefined;
     this.#toTellMs = undefined;
     if (this.#told().length === 0) return this.#unsure(sinceMs);
-    this.tell(cluster.disturbed, { sinceMs });
     const second = Math.floor(Date.now() / 1000);
+    for (const earlier of this.#toldLately.keys()) if (earlier < second - AGAIN_S) this.#toldLately.delete(earlier);
+    const again = this.#tellsAgain ? [...this.#toldLately.values()] : [];
+    this.#tellsAgain = false;
+    this.tell(cluster.disturbed, { sinceMs: Math.min(sinceMs, ...again) });
     this.#toldLately.set(second, Math.min(this.#toldLately.get(second) ?? sinceMs, sinceMs));
   }
 

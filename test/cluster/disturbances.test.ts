@@ -7,6 +7,8 @@ import { LinkGroup } from '../../common/net/link-group.js';
 import { cluster as clusterService, server } from '../../common/pdu/commands.js';
 import { commandTable, hear } from '../../common/server/command-table.js';
 import { readSettings } from '../../common/settings.js';
+import { Routes } from '../../servers/msg/routes.js';
+import { Sessions } from '../../servers/msg/sessions.js';
 import { Disturbances, isNews } from '../../servers/route/disturbances.js';
 import { startRouteServer } from '../../servers/route/server.js';
 import { routeSettings } from '../../servers/route/settings.js';
@@ -94,10 +96,10 @@ function msgServer(t: Test, name: string, port: number) {
   return { links, told, come, hasHeard };
 }
 
-async function route(t: Test, name: string, redis = '') {
+async function route(t: Test, name: string, redis = '', port = 0) {
   const settings = {
     ...readSettings('route', routeSettings, { env: {} }),
-    port: 0,
+    port,
     clusterSecret: CLUSTER_SECRET,
     redis,
   };
@@ -169,6 +171,49 @@ t.test(
     await until(() => cutOff.told.at(-1) === nowMs + 1, 'the next word');
     const same = cutOff.told.filter((sinceMs) => sinceMs === nowMs - 20_000);
     t.equal(same.length, 1, `once each: ${cutOff.told.length} words after ${times}`);
+  },
+);
+
+t.test(
+  'what was told shortly before its route server died is told once more, and what could not be told',
+  async (t) => {
+    const first = await route(t, 'route');
+    const links = new LinkGroup({
+      self: { role: 'msg', name: 'msg-1' },
+      role: 'route',
+      secret: CLUSTER_SECRET,
+      addresses: [{ host: '127.0.0.1', port: first.port }],
+      askTimeoutMs: 5_000,
+      asksMax: 10,
+      log: testLog('msg-1'),
+      hears: commandTable<never, Link>([]),
+      ctx: undefined as never,
+      opened: (link) => void routes.opened(link),
+      lost: (link, unsureMs) => routes.lost(link, unsureMs),
+    });
+    const routes: Routes = new Routes(links, new Sessions(), 'msg-1', (sinceMs) => routes.tellDisturbed(sinceMs));
+    t.teardown(() => {
+      routes.close();
+      links.close();
+    });
+    const other = msgServer(t, 'msg-2', first.port);
+    await other.come();
+    await until(() => links.open, 'msg-1');
+    const nowMs = Date.now();
+    const hears = (sinceMs: number) => until(() => other.told.includes(sinceMs), 'the other to hear');
+    await first.close();
+    await until(() => !links.open && !other.links.open, 'both to notice');
+    for (const ms of [20_000, 30_000]) routes.tellDisturbed(nowMs - ms);
+    const second = await route(t, 'route', '', first.port);
+    await other.come(nowMs);
+    await hears(nowMs - 30_000);
+    t.notOk(other.told.includes(nowMs - 20_000), 'as one word');
+    await second.close();
+    await until(() => !links.open && !other.links.open, 'both to notice');
+    other.told.length = 0;
+    await route(t, 'route', '', first.port);
+    await other.come(nowMs);
+    await hears(nowMs - 30_000);
   },
 );
 
