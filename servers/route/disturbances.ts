@@ -20,8 +20,13 @@ const SLACK_MS = 5_000;
  * may be older. Route servers say it again to one that has just come. Each word has an id, so that nobody looks twice.
  */
 export class Disturbances {
+  readonly #startedMs: number;
   /** In the order in which they were heard. */
   readonly #byId = new Map<string, Disturbance>();
+
+  constructor(startedMs: number) {
+    this.#startedMs = startedMs;
+  }
 
   /** @returns undefined: it is known */
   note(sinceMs: number, heardMs: number, id: string = randomUUID()): Disturbance | undefined {
@@ -40,6 +45,15 @@ export class Disturbances {
     return this.#byId.values();
   }
 
+  /**
+   * Whether a msg server has to be told of a word that another route server has said again, and we did not know. Of one from
+   * before our start it was told by another one, unless it was cut off; any other one we would have told, had we heard it.
+   * @param cutOffMs since when it was cut off, before it came; undefined: it was not
+   */
+  isNews(it: Disturbance, cutOffMs: number | undefined): boolean {
+    return wasUnheard(it, this.#startedMs) || (cutOffMs !== undefined && wasUnheard(it, cutOffMs));
+  }
+
   /** @returns since when a msg server has to look that has heard nothing since `unheardSinceMs`; undefined: nothing was said */
   since(unheardSinceMs: number): number | undefined {
     let sinceMs: number | undefined;
@@ -47,14 +61,6 @@ export class Disturbances {
       if (wasUnheard(each, unheardSinceMs)) sinceMs = Math.min(sinceMs ?? each.sinceMs, each.sinceMs);
     return sinceMs;
   }
-}
-
-/**
- * Whether a msg server has to be told: what is not quite new it was told when it was, unless it was cut off.
- * @param cutOffMs since when it was, before it came; undefined: it was not
- */
-export function isNews(it: Disturbance, nowMs: number, cutOffMs: number | undefined): boolean {
-  return it.heardMs > nowMs - SLACK_MS || (cutOffMs !== undefined && wasUnheard(it, cutOffMs));
 }
 
 function wasUnheard({ heardMs }: Disturbance, unheardSinceMs: number): boolean {

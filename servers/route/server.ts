@@ -36,7 +36,7 @@ export async function startRouteServer(
     told: new Set<Peer>(),
     sure: new Map<Peer, number>(),
     cutOff: new Map<Peer, number>(),
-    disturbances: new Disturbances(),
+    disturbances: new Disturbances(Date.now()),
     published,
     hops,
   };

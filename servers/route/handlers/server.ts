@@ -5,7 +5,6 @@ import { cluster } from '../../../common/pdu/commands.js';
 import type { Frame } from '../../../common/pdu/header.js';
 import type { IM } from '../../../common/pdu/pb.js';
 import type { RouteContext } from '../context.js';
-import { isNews } from '../disturbances.js';
 
 /** A msg server says which subjects it cares about from now on, and which no longer. */
 export function interest(
@@ -78,11 +77,15 @@ export function publishOurs(ctx: RouteContext, message: IM.Cluster.IMPublish.$Pr
 
 /** Something may not have been delivered since then: every other msg server looks for what its sessions missed. */
 export function disturbed(ctx: RouteContext, told: IM.Cluster.IMDisturbed, from: Peer): void {
-  const nowMs = Date.now();
-  const noted = ctx.disturbances.note(told.sinceMs, told.heardMs ?? nowMs, told.id);
+  const { disturbances } = ctx;
+  const noted = disturbances.note(told.sinceMs, told.heardMs ?? Date.now(), told.id);
   if (noted === undefined) return;
-  const frame = encodeFrame(cluster.disturbed, 0, noted);
-  for (const peer of ctx.told) if (peer !== from && isNews(noted, nowMs, ctx.cutOff.get(peer))) peer.tellFrame(frame);
+  const { id, sinceMs } = noted;
+  const frame = encodeFrame(cluster.disturbed, 0, { sinceMs, id });
+  for (const peer of ctx.told) {
+    const isNews = told.heardMs === undefined || disturbances.isNews(noted, ctx.cutOff.get(peer));
+    if (peer !== from && isNews) peer.tellFrame(frame);
+  }
   if (from.role !== 'route') ctx.backplane?.say(frame);
 }
 
