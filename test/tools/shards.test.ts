@@ -273,9 +273,12 @@ const POINTS: readonly Point[] = [
     name: 'when all rows are over',
     phase: 'copying',
     at: 'meta',
-    async block(t, bucket) {
+    async block(t, bucket, _source, target) {
+      const letCopy = await probe.hold(t, urls[target]!, 'lock table shard.message in share mode'); // or it may be through
       await until(async () => (await probe.phaseOf(bucket)) !== undefined, 'the move to begin');
-      return probe.hold(t, metaUrl, lockRow(bucket));
+      const end = await probe.hold(t, metaUrl, lockRow(bucket));
+      await letCopy();
+      return end;
     },
     held: OPEN,
     serves: true,
