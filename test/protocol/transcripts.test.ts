@@ -39,7 +39,9 @@ for (const scenario of await readTranscripts()) {
       async (t) => {
         // The recorded calls of the HTTP interface carry a key of the original, which never looked at it.
         const httpMsg = { unkeyedQueries: true };
-        const cluster = await TestCluster.start(t, postgres, { msgServers, users: [], file: {}, httpMsg });
+        // The original tells of who goes at once; a second later somebody who is just coming may be told of himself.
+        const route = { goneMs: 0 };
+        const cluster = await TestCluster.start(t, postgres, { msgServers, users: [], file: {}, httpMsg, route });
         const target: Target = {
           msg: cluster.msg,
           loginHttp: cluster.loginHttp,
