@@ -1,22 +1,18 @@
 /** Whoever is online is told everything, whatever is lost between the servers, and however late that is noticed. */
 import t, { type Test } from 'tap';
-import { Hops } from '../../common/hops.js';
-import { Metrics } from '../../common/metrics.js';
 import type { Link } from '../../common/net/link.js';
 import { LinkGroup } from '../../common/net/link-group.js';
 import { cluster as clusterService, server } from '../../common/pdu/commands.js';
 import { commandTable, hear } from '../../common/server/command-table.js';
-import { readSettings } from '../../common/settings.js';
 import { Routes } from '../../servers/msg/routes.js';
 import { Sessions } from '../../servers/msg/sessions.js';
 import { Disturbances } from '../../servers/route/disturbances.js';
-import { startRouteServer } from '../../servers/route/server.js';
-import { routeSettings } from '../../servers/route/settings.js';
 import { CLUSTER_SECRET, TestCluster, testLog, until } from '../support/cluster.js';
 import { FaultProxy } from '../support/fault-proxy.js';
 import { caller } from '../support/http.js';
 import { testPostgres } from '../support/postgres.js';
 import { testRedis, whyNoRedis } from '../support/redis.js';
+import { startRoute } from '../support/route.js';
 
 /** Slower than what is looked for in any case, and quicker than what is taken for frozen. */
 const LATENCY_MS = 3_000;
@@ -96,15 +92,8 @@ function msgServer(t: Test, name: string, port: number) {
   return { links, told, come, hasHeard };
 }
 
-async function route(t: Test, name: string, redis = '', port = 0) {
-  const settings = {
-    ...readSettings('route', routeSettings, { env: {} }),
-    port,
-    clusterSecret: CLUSTER_SECRET,
-    redis,
-  };
-  const metrics = new Metrics(name, 'route');
-  const running = await startRouteServer(settings, { name, log: testLog(name), metrics, hops: new Hops() });
+async function route(t: Test, name: string, redis?: string, port?: number) {
+  const running = await startRoute(name, redis, port);
   t.teardown(() => running.close(0));
   return { port: running.ports.servers!, close: () => running.close(0) };
 }

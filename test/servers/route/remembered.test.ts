@@ -1,34 +1,15 @@
 /** A route server that was started again knows from Redis who is online, until the msg servers tell it themselves. */
 import t, { type Test } from 'tap';
-import { Hops } from '../../../common/hops.js';
-import { Metrics } from '../../../common/metrics.js';
 import { LinkGroup } from '../../../common/net/link-group.js';
 import { push, server } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
 import { commandTable } from '../../../common/server/command-table.js';
-import { readSettings } from '../../../common/settings.js';
-import { startRouteServer } from '../../../servers/route/server.js';
-import { routeSettings } from '../../../servers/route/settings.js';
 import { CLUSTER_SECRET, testLog, until } from '../../support/cluster.js';
 import { testRedis, whyNoRedis } from '../../support/redis.js';
+import { startRoute } from '../../support/route.js';
 
 const ONLINE = IM.BaseDefine.UserStatType.USER_STATUS_ONLINE;
 const { CLIENT_TYPE_WINDOWS: WINDOWS, CLIENT_TYPE_IOS: IOS } = IM.BaseDefine.ClientType;
-
-function route(redis: string) {
-  const settings = {
-    ...readSettings('route', routeSettings, { env: {} }),
-    port: 0,
-    clusterSecret: CLUSTER_SECRET,
-    redis,
-  };
-  return startRouteServer(settings, {
-    name: 'route',
-    log: testLog('route'),
-    metrics: new Metrics('route', 'route'),
-    hops: new Hops(),
-  });
-}
 
 function link(t: Test, role: string, name: string, port: number): LinkGroup {
   const links = new LinkGroup({
@@ -55,7 +36,7 @@ const reason = await whyNoRedis();
 
 t.test('presence', reason === undefined ? {} : { skip: reason }, async (t) => {
   const redis = await testRedis(t);
-  const before = await route(redis.url);
+  const before = await startRoute('route', redis.url);
   const msg = link(t, 'msg', 'msg-1', before.ports.servers!);
   await until(() => msg.open, 'the msg server');
   const sessions = [
@@ -74,7 +55,7 @@ t.test('presence', reason === undefined ? {} : { skip: reason }, async (t) => {
   msg.close();
   await before.close(0);
 
-  const after = await route(redis.url);
+  const after = await startRoute('route', redis.url);
   t.teardown(() => after.close(0));
   const again = link(t, 'push', 'push', after.ports.servers!);
   t.same(await online(again), there, 'known before any msg server has come');
@@ -87,7 +68,7 @@ t.test('presence', reason === undefined ? {} : { skip: reason }, async (t) => {
   t.same(await online(again), there.slice(0, 1), 'a flush changes nothing');
   await redis.kill();
   t.same(await online(again), there.slice(0, 1), 'nor does its end');
-  const alone = await route(redis.url);
+  const alone = await startRoute('route', redis.url);
   t.teardown(() => alone.close(0));
   t.same(await online(link(t, 'push', 'push', alone.ports.servers!)), [], 'and without it one starts as well');
 });
