@@ -12,7 +12,7 @@ const DEAR = [
  * 10 ms wake each server a hundred times a second for nothing: eight servers and PostgreSQL took 9.0 % of a core while
  * nothing went on, and take 6.6 % with 50.
  */
-const LAG_LOOK_MS = 50;
+export const LAG_LOOK_MS = 50;
 
 /** @returns undefined where the kernel does not count them, as Linux does since 6.2 */
 function openFiles(): number | undefined {

@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { parser } from '@prometheus-io/lezer-promql';
 import t from 'tap';
-import { Metrics } from '../../common/metrics.js';
+import { LAG_LOOK_MS, Metrics } from '../../common/metrics.js';
 import { TestCluster } from '../support/cluster.js';
 import { testPostgres } from '../support/postgres.js';
 import { dockerFiles, yamlOf } from './definitions.js';
@@ -100,6 +100,13 @@ t.test('labels in words are in what they are about', async (t) => {
 t.test('the dashboard', async (t) => {
   const ids = dashboard.panels.map(({ id }) => id);
   t.equal(new Set(ids).size, ids.length);
+});
+
+t.test('what the lag of the event loop shows when nothing is late is taken off', async (t) => {
+  const queries = [...alerts, ...dashboard.panels.flatMap(({ targets }) => targets)].map(({ expr }) => expr);
+  const lags = queries.filter((query) => query.includes('nodejs_eventloop_lag'));
+  t.equal(lags.length, 2, 'an alert and a panel');
+  for (const query of lags) t.ok(query.includes(`} - ${LAG_LOOK_MS / 1000}`), query);
 });
 
 t.test('a look costs the same however many connections there are', async (t) => {

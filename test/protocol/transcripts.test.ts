@@ -1,7 +1,6 @@
 import t from 'tap';
-import { hashPassword } from '../../servers/db-proxy/storage/passwords.js';
 import { fromClients } from '../../servers/msg/commands.js';
-import { md5Hex, TestCluster } from '../support/cluster.js';
+import { cheapHash, TestCluster } from '../support/cluster.js';
 import { testPostgres } from '../support/postgres.js';
 import {
   commandsOf,
@@ -65,7 +64,7 @@ for (const scenario of await readTranscripts()) {
 function worldOf({ storage }: TestCluster): SeedWorld {
   return {
     async load(seed: Seed) {
-      const passwordHash = await hashPassword(md5Hex(seed.password));
+      const passwordHash = await cheapHash(seed.password);
       await storage.departments.add(seed.departments.map(({ parent, ...each }) => ({ ...each, parentId: parent })));
       await storage.users.add(
         seed.users.map(({ department, sign_info: signInfo, ...each }) => ({
