@@ -67,6 +67,8 @@ export const EXPORTS_LISTED_MAX = 200;
 /** Lists in requests and answers, in entries. */
 export const HISTORY_PAGE_MAX = 200;
 export const MESSAGES_BY_ID_MAX = 100;
+/** Messages that a msg server asks for at once when it may have missed them; together they are one frame of a link. */
+export const MISSED_MESSAGES_MAX = 250;
 /** Ids of messages in one request: the largest ones are looked up. Many of them may not exist. */
 export const MESSAGE_IDS_ASKED_MAX = 1000;
 export const RECENT_SESSIONS_MAX = 100;
@@ -120,6 +122,7 @@ export const BUCKETS = 256;
 export const CLIENT_LOCAL_MSG_ID_MIN = 1_000_000;
 
 assert(FRAME_SIZE_MAX > MESSAGE_SIZE_MAX + 1024, 'a message with its fields fits into a client frame');
+assert(MISSED_MESSAGES_MAX * (MESSAGE_SIZE_MAX + 1024) < LINK_FRAME_SIZE_MAX, 'what was missed fits through a link');
 assert(LINK_FRAME_SIZE_MAX > FRAME_SIZE_MAX, 'whatever a client may send fits through a link');
 assert(OFFLINE_FILES_MAX * (FILE_NAME_SIZE_MAX + 100) < ANDROID_FRAME_SIZE_MAX, 'a list of files is one frame');
 assert(ANDROID_FRAME_SIZE_MAX < 400 * 1024, 'below what Android accepts');

@@ -3,6 +3,7 @@ import { bucketOf, groupConversation, singleConversation } from '../conversation
 import type { LinkGroup } from '../net/link-group.js';
 import { encodeFrame } from '../pdu/command.js';
 import { cluster, message } from '../pdu/commands.js';
+import type { Frame } from '../pdu/header.js';
 import { IM } from '../pdu/pb.js';
 
 const { MsgType, SessionType } = IM.BaseDefine;
@@ -46,6 +47,12 @@ export function storeDraft(dbProxies: LinkGroup, draft: Draft): Promise<IM.Clust
   const asked = { fromUserId, toSessionId, sessionType, msgType, msgData, sendId };
   // Equal keys for all messages of a conversation: they meet in one db-proxy, keep their order, and make batches.
   return dbProxies.ask(cluster.storeMessage, asked, bucketOf(conversationOfDraft(draft)));
+}
+
+/** Of an answer that came when nobody waited for it any more: when a message was stored that nobody has told of; wall-clock ms. */
+export function storedLate(answer: Frame): number | undefined {
+  const { reply } = cluster.storeMessage;
+  return answer.command === reply.id ? reply.codec.decode(answer.body).createTimeMs : undefined;
 }
 
 /** What the devices of its receivers get. */

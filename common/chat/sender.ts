@@ -2,8 +2,9 @@ import { ImError } from '../errors.js';
 import type { Hops } from '../hops.js';
 import type { LinkGroup } from '../net/link-group.js';
 import { cluster } from '../pdu/commands.js';
+import type { Frame } from '../pdu/header.js';
 import type { IM } from '../pdu/pb.js';
-import { conversationOfDraft, type Draft, isGroupType, pushFrame, storeDraft } from './message.js';
+import { conversationOfDraft, type Draft, isGroupType, pushFrame, storeDraft, storedLate } from './message.js';
 import type { SendHook } from './send-hook.js';
 
 /** What sends messages in a server that has no sessions. */
@@ -53,6 +54,12 @@ export class Sender {
   disturbed(sinceMs: number): void {
     this.#unsureSinceMs = Math.min(this.#unsureSinceMs ?? sinceMs, sinceMs);
     this.tellDisturbed();
+  }
+
+  /** To be called with answers of db-proxies that came when nobody waited for them any more. */
+  late(answer: Frame): void {
+    const sinceMs = storedLate(answer);
+    if (sinceMs !== undefined) this.disturbed(sinceMs);
   }
 
   /** To be called when a link to a route server has opened. */

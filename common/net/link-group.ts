@@ -13,6 +13,8 @@ export interface LinkGroupOptions<Ctx> extends Omit<LinkOptions<Ctx>, 'address'>
   readonly opened?: (link: Link) => void;
   /** Called when a link that was open is gone; `unsureMs`: what either side has said for so long may not have come. */
   readonly lost?: (link: Link, unsureMs: number) => void;
+  /** What came of a question when its deadline had passed: it was done after all. */
+  readonly late?: (answer: Frame) => void;
 }
 
 const SWEEP_MS = 250;
@@ -41,6 +43,7 @@ export class LinkGroup {
         {
           opened: (it) => this.#opened(it),
           lost: (it, asked, unsureMs) => this.#lost(it, asked, unsureMs),
+          late: (answer) => options.late?.(answer),
           freed: (key) => this.#freed(key),
         },
       );

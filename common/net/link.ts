@@ -63,6 +63,8 @@ export interface LinkOwner {
    * for so long may not have come; undefined when the link had not been open.
    */
   lost(link: Link, asked: Asked[], unsureMs: number | undefined): void;
+  /** An answer to a question that was given up. */
+  late(answer: Frame): void;
   /** The last open question of this key is answered, or late, on a link that drains. */
   freed(key: number): void;
 }
@@ -304,7 +306,7 @@ export class Link implements ConnectionOwner {
 
   #answered(id: number, frame: Frame): void {
     const asked = this.#asked.take(id >>> 0);
-    if (asked === undefined) return; // its deadline has passed
+    if (asked === undefined) return this.#owner.late(frame);
     if (asked.askedMs > this.#sureMs) this.#sureMs = asked.askedMs;
     if (frame.command !== cluster.failure.id) asked.resolve(frame);
     else asked.reject(failureOf(frame));

@@ -44,7 +44,12 @@ export async function startAdminServer(
     hears: commandTable<never, never>([]),
     ctx: undefined as never,
   };
-  const dbProxies = new LinkGroup({ ...common, role: 'db-proxy', addresses: settings.dbProxies });
+  const dbProxies = new LinkGroup({
+    ...common,
+    role: 'db-proxy',
+    addresses: settings.dbProxies,
+    late: (answer) => sender.late(answer),
+  });
   const routeLinks = new LinkGroup({
     ...common,
     role: 'route',

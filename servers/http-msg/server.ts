@@ -40,7 +40,12 @@ export async function startHttpMsgServer(
     hears: commandTable<never, never>([]),
     ctx: undefined as never,
   };
-  const dbProxies = new LinkGroup({ ...links, role: 'db-proxy', addresses: settings.dbProxies });
+  const dbProxies = new LinkGroup({
+    ...links,
+    role: 'db-proxy',
+    addresses: settings.dbProxies,
+    late: (answer) => sender.late(answer),
+  });
   const routeLinks = new LinkGroup({
     ...links,
     role: 'route',

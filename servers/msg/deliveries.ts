@@ -7,6 +7,12 @@ const MISSING_MAX = 256;
 const CONVERSATIONS_MAX = 50_000;
 const FOUND_MAX = 10_000;
 
+/** Messages of a conversation, both ends included. */
+export interface IdRange {
+  readonly from: number;
+  readonly to: number;
+}
+
 interface Recent {
   /** Nothing is known of the ids before this one. */
   from: number;
@@ -34,6 +40,18 @@ export class Deliveries {
     if (msgId >= recent.from) return recent.missing?.delete(msgId) === true;
     if (msgId === recent.from - 1) recent.from = msgId;
     return true; // too far back to know: rather twice under one id than never
+  }
+
+  /** Which of these were not delivered here, as far as is known; ascending. */
+  lacking(conversationId: bigint, { from, to }: IdRange): IdRange[] {
+    const recent = this.#recent.get(conversationId);
+    if (recent === undefined) return [{ from, to }];
+    const between = [...(recent.missing ?? [])]
+      .filter((id) => id >= from && id <= to)
+      .map((id) => ({ from: id, to: id }));
+    const below = { from, to: Math.min(to, recent.from - 1) };
+    const above = { from: Math.max(from, recent.newest + 1), to };
+    return [below, ...between, above].filter((range) => range.from <= range.to);
   }
 
   /** As `first`, for what a look has found, and nobody has told us of. */

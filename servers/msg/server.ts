@@ -1,10 +1,12 @@
 import { hostname } from 'node:os';
+import { storedLate } from '../../common/chat/message.js';
 import { SendHook } from '../../common/chat/send-hook.js';
 import { wallClock } from '../../common/clock.js';
 import { FileTokens } from '../../common/file-token.js';
 import { Buckets } from '../../common/live/bucket.js';
 import { Limits } from '../../common/live/limits.js';
 import { openCertificate } from '../../common/net/certificate.js';
+import type { Link } from '../../common/net/link.js';
 import { LinkGroup } from '../../common/net/link-group.js';
 import { cluster, directory } from '../../common/pdu/commands.js';
 import { IM } from '../../common/pdu/pb.js';
@@ -70,6 +72,8 @@ export async function startMsgServer(
     -readonly [K in keyof MsgContext]: MsgContext[K];
   };
   const silent = commandTable<never, never>([]);
+  /** Since when a db-proxy may have told something that did not come, before its link opened; wall clock. */
+  const cutOffMs = new Map<Link, number>();
   const dbProxies = new LinkGroup({
     ...common,
     role: 'db-proxy',
@@ -77,9 +81,17 @@ export async function startMsgServer(
     asksMax: settings.asksMax,
     hears: fromDbProxies as never,
     ctx: ctx as never,
+    lost(link, unsureMs) {
+      const sinceMs = Date.now() - unsureMs;
+      cutOffMs.set(link, sinceMs);
+      ctx.reconcile.since(sinceMs);
+    },
     // What it told every msg server meanwhile did not reach this one.
-    opened: () => ctx.reconcile.since(Date.now()),
-    lost: (_link, unsureMs) => ctx.reconcile.since(Date.now() - unsureMs),
+    opened: (link) => ctx.reconcile.since(cutOffMs.get(link) ?? Date.now()),
+    late(answer) {
+      const sinceMs = storedLate(answer);
+      if (sinceMs !== undefined) ctx.reconcile.everywhereSince(sinceMs);
+    },
   });
   const routeLinks = new LinkGroup({
     ...common,
@@ -105,7 +117,7 @@ export async function startMsgServer(
   ctx.fileServers = fileServers;
   ctx.sessionAddresses = new SessionAddresses(fileServers);
   ctx.deliveries = new Deliveries();
-  ctx.reconcile = new Reconcile(ctx);
+  ctx.reconcile = new Reconcile(ctx, settings.askTimeoutMs);
   ctx.routes = new Routes(routeLinks, sessions, name, (sinceMs) => ctx.reconcile.everywhereSince(sinceMs));
   const clients = await Clients.open(ctx, settings, certificate).catch((error: unknown) => {
     certificate?.close();

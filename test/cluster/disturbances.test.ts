@@ -1,8 +1,13 @@
 /** Whoever is online is told everything, whatever is lost between the servers, and however late that is noticed. */
+import { randomBytes } from 'node:crypto';
+import pg from 'pg';
 import t, { type Test } from 'tap';
+import { singleConversation } from '../../common/conversation.js';
+import { MISSED_MESSAGES_MAX } from '../../common/limits.js';
 import type { Link } from '../../common/net/link.js';
 import { LinkGroup } from '../../common/net/link-group.js';
 import { cluster as clusterService, server } from '../../common/pdu/commands.js';
+import { IM } from '../../common/pdu/pb.js';
 import { commandTable, hear } from '../../common/server/command-table.js';
 import { Routes } from '../../servers/msg/routes.js';
 import { Sessions } from '../../servers/msg/sessions.js';
@@ -17,6 +22,8 @@ import { startRoute } from '../support/route.js';
 /** Slower than what is looked for in any case, and quicker than what is taken for frozen. */
 const LATENCY_MS = 3_000;
 const KNOWN_MS = 30_000;
+/** Until those who were told to look have done so. */
+const LOOKED_MS = 1_500;
 
 const postgres = await testPostgres(t);
 const noRedis = await whyNoRedis();
@@ -47,6 +54,66 @@ t.test('a link is slow both ways, and breaks: what was on its way for long is lo
   t.ok(said.length > 10);
 });
 
+/** Holds up what is stored in a conversation: it has its time, and waits for its commit. */
+async function holdUp(t: Test, databaseUrl: string, conversationId: bigint) {
+  const client = new pg.Client(databaseUrl);
+  await client.connect();
+  t.teardown(() => client.end());
+  await client.query('begin');
+  await client.query('select from shard.conversation where id = $1 for update', [String(conversationId)]);
+  const isWaiting = async () => {
+    const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    return ((await client.query(waiting)).rowCount ?? 0) > 0;
+  };
+  return { waits: () => until(isWaiting, 'it to be held up'), release: () => client.query('rollback') };
+}
+
+t.test(
+  'what was committed late and published into a broken link is found, however long ago it has its time',
+  async (t) => {
+    const cluster = await TestCluster.start(t, postgres);
+    const proxy = await FaultProxy.start(t, { host: '127.0.0.1', port: cluster.routes[0]!.port });
+    await cluster.addMsgServer({ msg: { routeServers: [{ host: '127.0.0.1', port: proxy.port }] } });
+    const [alice, bob] = [await cluster.login('alice', { at: 0 }), await cluster.login('bob', { at: 1 })];
+    await alice.say(2, 'before');
+    t.match(await bob.heard(), { text: 'before' });
+    const held = await holdUp(t, cluster.databaseUrl, singleConversation(1, 2));
+    const saying = alice.say(2, 'late');
+    await held.waits();
+    const heldMs = performance.now();
+    await until(() => performance.now() - heldMs > LATENCY_MS, 'it to be late');
+    proxy.part();
+    await held.release();
+    await saying;
+    proxy.reset();
+    proxy.heal();
+    t.match(await bob.heard(), { text: 'late' });
+  },
+);
+
+t.test('what is stored after its sender was refused is told', async (t) => {
+  const cluster = await TestCluster.start(t, postgres, { msg: { askTimeoutMs: 1_000 } });
+  await cluster.addHttpMsgServer({ askTimeoutMs: 1_000 });
+  const ask = caller(cluster.httpMsg[0]!.url, await cluster.apiKey());
+  const send = (text: string) =>
+    ask('POST', '/api/v1/messages', { from: 1, to: { user: 2 }, content: { type: 'text', text } });
+  const [alice, bob] = [await cluster.login('alice', { capabilities: ['err1'] }), await cluster.login('bob')];
+  await alice.say(2, 'before');
+  t.match(await bob.heard(), { text: 'before' });
+  const ways: Record<string, (text: string) => Promise<unknown>> = {
+    'a client': (text) => t.rejects(alice.say(2, text), { code: 'TIMEOUT' }),
+    HTTP: async (text) => t.match(await send(text), { status: 504 }),
+  };
+  for (const [who, refused] of Object.entries(ways)) {
+    const held = await holdUp(t, cluster.databaseUrl, singleConversation(1, 2));
+    await Promise.all([refused(`by ${who}`), held.waits()]);
+    const refusedMs = performance.now();
+    await until(() => performance.now() - refusedMs > LOOKED_MS, 'all to have looked for it');
+    await held.release();
+    t.match(await bob.heard(), { text: `by ${who}` });
+  }
+});
+
 t.test('what HTTP sends while no route server can be reached is told when one is', async (t) => {
   const cluster = await TestCluster.start(t, postgres);
   const proxy = await FaultProxy.start(t, { host: '127.0.0.1', port: cluster.routes[0]!.port });
@@ -64,6 +131,49 @@ t.test('what HTTP sends while no route server can be reached is told when one is
   t.match(await send('and without a way'), { status: 201 });
   proxy.heal();
   t.match([await bob.heard(), await bob.heard()], [{ text: 'on its way' }, { text: 'and without a way' }]);
+});
+
+t.test('what a msg server may have missed: where it is, and then the messages', async (t) => {
+  const cluster = await TestCluster.start(t, postgres);
+  const links = cluster.linksAs('msg', 'db-proxy');
+  const conversationId = singleConversation(1, 2);
+  const draft = { conversationId, senderId: 1, msgType: IM.BaseDefine.MsgType.MSG_TYPE_SINGLE_TEXT };
+  const store = (from: number, to: number) =>
+    Promise.all(
+      Array.from({ length: to - from + 1 }, (_, i) =>
+        cluster.storage.append.store({ ...draft, body: Buffer.from(`${from + i}`), sendId: randomBytes(16) }),
+      ),
+    );
+  const count = MISSED_MESSAGES_MAX + 50;
+  const stored = [...(await store(1, count - 10)), ...(await store(count - 9, count))];
+  const missed = (question: Partial<IM.Cluster.IMMissedReq.$Properties>) =>
+    links.ask(clusterService.missed, { userIdList: [1], sinceMs: 0, ...question });
+  const ranges = async (question: Partial<IM.Cluster.IMMissedReq.$Properties>) =>
+    (await missed({ asRanges: true, ...question })).rangeList.map((each) => ({ ...each }));
+  const place = { conversationId: `${conversationId}` };
+  const range = (fromMsgId: number, toMsgId: number) => ({ ...place, fromMsgId, toMsgId });
+
+  t.same(await ranges({}), [range(1, count)]);
+  const sinceMs = stored.find(({ msgId }) => msgId === count)!.createTimeMs;
+  const first = Math.min(...stored.filter((each) => each.createTimeMs >= sinceMs).map(({ msgId }) => msgId));
+  t.same(await ranges({ sinceMs }), [range(first, count)], 'since then');
+  t.same(await ranges({ sinceMs: sinceMs + 1 }), []);
+  t.same(await ranges({ userIdList: [3] }), [], 'of somebody else');
+  t.same(await ranges({ after: { ...place, msgId: 7 } }), [range(8, count)], 'behind a place');
+  t.same(await ranges({ after: { ...place, msgId: count } }), []);
+
+  const idsOf = ({ messageList }: IM.Cluster.IMMissedRsp) => messageList.map(({ msgId }) => msgId);
+  const asked = await missed({ rangeList: [range(3, 4), range(9, 9), range(count + 1, count + 5)] });
+  t.same(idsOf(asked), [3, 4, 9], 'what is not there is left out');
+  t.match(asked.messageList[0], { fromUserId: 1, toSessionId: 2, msgData: Buffer.from('3') });
+  await t.rejects(missed({ rangeList: [range(1, MISSED_MESSAGES_MAX + 1)] }), { code: 'BAD_REQUEST' });
+
+  const page = await missed({});
+  t.same(idsOf(page).length, MISSED_MESSAGES_MAX, 'an earlier build asks for the messages at once');
+  t.same(page.groupsList.length, 1);
+  const rest = await missed({ after: page.next! });
+  t.same(idsOf(rest), idsOf(await missed({ rangeList: [range(MISSED_MESSAGES_MAX + 1, count)] })));
+  t.equal(rest.next, undefined);
 });
 
 /** A msg server by hand; what it is told to look for is in `told`. */

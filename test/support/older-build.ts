@@ -14,7 +14,8 @@ import type { Teardown } from './postgres.js';
 const ADDED: ReadonlyMap<number, readonly number[]> = new Map([
   [cluster.hello.reply.id, [5]],
   [cluster.load.id, [8, 9, 10]],
-  [cluster.missed.reply.id, [4]],
+  [cluster.missed.id, [4, 5]],
+  [cluster.missed.reply.id, [4, 5]],
 ]);
 
 /**

@@ -1451,6 +1451,8 @@ export namespace IM {
             userIdList: number[];
             sinceMs: number;
             after?: IM.Cluster.MissedPlace | undefined;
+            asRanges?: boolean | undefined;
+            rangeList: IM.Cluster.MissedRange[];
             static encode(message: IM.Cluster.IMMissedReq.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMissedReq;
         }
@@ -1460,6 +1462,25 @@ export namespace IM {
                 userIdList?: readonly number[] | undefined;
                 sinceMs: number;
                 after?: IM.Cluster.MissedPlace.$Properties | undefined;
+                asRanges?: boolean | undefined;
+                rangeList?: readonly IM.Cluster.MissedRange.$Properties[] | undefined;
+            }
+        }
+
+        class MissedRange {
+            constructor(properties?: IM.Cluster.MissedRange.$Properties);
+            conversationId: string;
+            fromMsgId: number;
+            toMsgId: number;
+            static encode(message: IM.Cluster.MissedRange.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
+            static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.MissedRange;
+        }
+
+        namespace MissedRange {
+            interface $Properties {
+                conversationId: string;
+                fromMsgId: number;
+                toMsgId: number;
             }
         }
 
@@ -1484,6 +1505,7 @@ export namespace IM {
             next?: IM.Cluster.MissedPlace | undefined;
             leftUserList: number[];
             groupsList: IM.Cluster.UserGroups[];
+            rangeList: IM.Cluster.MissedRange[];
             static encode(message: IM.Cluster.IMMissedRsp.$Properties, writer?: $protobuf.Writer): $protobuf.Writer;
             static decode(reader: ($protobuf.Reader|Uint8Array), length?: number): IM.Cluster.IMMissedRsp;
         }
@@ -1494,6 +1516,7 @@ export namespace IM {
                 next?: IM.Cluster.MissedPlace.$Properties | undefined;
                 leftUserList?: readonly number[] | undefined;
                 groupsList?: readonly IM.Cluster.UserGroups.$Properties[] | undefined;
+                rangeList?: readonly IM.Cluster.MissedRange.$Properties[] | undefined;
             }
         }
 

@@ -7449,6 +7449,7 @@ Cluster.IMMissedReq = (function() {
 
 const IMMissedReq = function (properties) {
 this.userIdList = [];
+this.rangeList = [];
 if (properties)
 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
 if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -7457,6 +7458,7 @@ this[keys[i]] = properties[keys[i]];
 
 IMMissedReq.prototype.userIdList = $util.emptyArray;
 IMMissedReq.prototype.sinceMs = $util.Long ? $util.Long.fromBits(0,0,true) : 0;
+IMMissedReq.prototype.rangeList = $util.emptyArray;
 
 IMMissedReq.encode = function (message, writer, _depth) {
 if (!writer)
@@ -7471,6 +7473,11 @@ writer.uint32(8).uint32(message.userIdList[i]);
 writer.uint32(16).uint64(message.sinceMs);
 if (message.after != null && $Object.hasOwnProperty.call(message, "after"))
 $root.IM.Cluster.MissedPlace.encode(message.after, writer.uint32(26).fork(), _depth + 1).ldelim();
+if (message.asRanges != null && $Object.hasOwnProperty.call(message, "asRanges"))
+writer.uint32(32).bool(message.asRanges);
+if (message.rangeList != null && message.rangeList.length)
+for (let i = 0; i < message.rangeList.length; ++i)
+$root.IM.Cluster.MissedRange.encode(message.rangeList[i], writer.uint32(42).fork(), _depth + 1).ldelim();
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
 writer.raw(message.$unknowns[i]);
@@ -7530,6 +7537,20 @@ break;
 message.after = $root.IM.Cluster.MissedPlace.decode(reader, reader.size(), $undefined, _depth + 1, message.after);
 continue;
 }
+case 4: {
+if (wireType !== 0)
+break;
+message.asRanges = reader.bool();
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+if (!(message.rangeList && message.rangeList.length))
+message.rangeList = [];
+message.rangeList.push($root.IM.Cluster.MissedRange.decode(reader, reader.size(), $undefined, _depth + 1));
+continue;
+}
 }
 reader.skipType(wireType, _depth, tag);
 if (!reader.discardUnknown) {
@@ -7550,6 +7571,106 @@ return message;
 };
 
 return IMMissedReq;
+})();
+
+Cluster.MissedRange = (function() {
+
+const MissedRange = function (properties) {
+if (properties)
+for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
+if (properties[keys[i]] != null && keys[i] !== "__proto__")
+this[keys[i]] = properties[keys[i]];
+};
+
+MissedRange.prototype.conversationId = "";
+MissedRange.prototype.fromMsgId = 0;
+MissedRange.prototype.toMsgId = 0;
+
+MissedRange.encode = function (message, writer, _depth) {
+if (!writer)
+writer = $Writer.create();
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $util.recursionLimit)
+throw $Error("max depth exceeded");
+writer.uint32(10).string(message.conversationId);
+writer.uint32(16).uint32(message.fromMsgId);
+writer.uint32(24).uint32(message.toMsgId);
+if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
+for (let i = 0; i < message.$unknowns.length; ++i)
+writer.raw(message.$unknowns[i]);
+return writer;
+};
+
+MissedRange.decode = function (reader, length, _end, _depth, _target) {
+if (!(reader instanceof $Reader))
+reader = $Reader.create(reader);
+if (_depth === $undefined)
+_depth = 0;
+if (_depth > $Reader.recursionLimit)
+throw $Error("max depth exceeded");
+let end, message;
+if (length === $undefined)
+end = reader.len;
+else {
+end = reader.pos + length;
+if (end > reader.len)
+throw $RangeError("index out of range");
+length = reader.len;
+reader.len = end;
+}
+message = _target || new $root.IM.Cluster.MissedRange();
+while (reader.pos < end) {
+let start = reader.pos;
+let tag = reader.tag();
+if (tag === _end) {
+_end = $undefined;
+break;
+}
+let wireType = tag & 7;
+switch (tag >>>= 3) {
+case 1: {
+if (wireType !== 2)
+break;
+message.conversationId = reader.string();
+continue;
+}
+case 2: {
+if (wireType !== 0)
+break;
+message.fromMsgId = reader.uint32();
+continue;
+}
+case 3: {
+if (wireType !== 0)
+break;
+message.toMsgId = reader.uint32();
+continue;
+}
+}
+reader.skipType(wireType, _depth, tag);
+if (!reader.discardUnknown) {
+$util.makeProp(message, "$unknowns", false);
+(message.$unknowns || (message.$unknowns = [])).push(reader.raw(start, reader.pos));
+}
+}
+if (length !== $undefined) {
+if (reader.pos !== end)
+throw $RangeError("index out of range");
+reader.len = length;
+}
+if (_end !== $undefined)
+throw $Error("missing end group");
+if (!$Object.hasOwnProperty.call(message, "conversationId"))
+throw $util.ProtocolError("missing required 'conversationId'", { instance: message });
+if (!$Object.hasOwnProperty.call(message, "fromMsgId"))
+throw $util.ProtocolError("missing required 'fromMsgId'", { instance: message });
+if (!$Object.hasOwnProperty.call(message, "toMsgId"))
+throw $util.ProtocolError("missing required 'toMsgId'", { instance: message });
+return message;
+};
+
+return MissedRange;
 })();
 
 Cluster.MissedPlace = (function() {
@@ -7648,6 +7769,7 @@ const IMMissedRsp = function (properties) {
 this.messageList = [];
 this.leftUserList = [];
 this.groupsList = [];
+this.rangeList = [];
 if (properties)
 for (let keys = $Object.keys(properties), i = 0; i < keys.length; ++i)
 if (properties[keys[i]] != null && keys[i] !== "__proto__")
@@ -7657,6 +7779,7 @@ this[keys[i]] = properties[keys[i]];
 IMMissedRsp.prototype.messageList = $util.emptyArray;
 IMMissedRsp.prototype.leftUserList = $util.emptyArray;
 IMMissedRsp.prototype.groupsList = $util.emptyArray;
+IMMissedRsp.prototype.rangeList = $util.emptyArray;
 
 IMMissedRsp.encode = function (message, writer, _depth) {
 if (!writer)
@@ -7676,6 +7799,9 @@ writer.uint32(24).uint32(message.leftUserList[i]);
 if (message.groupsList != null && message.groupsList.length)
 for (let i = 0; i < message.groupsList.length; ++i)
 $root.IM.Cluster.UserGroups.encode(message.groupsList[i], writer.uint32(34).fork(), _depth + 1).ldelim();
+if (message.rangeList != null && message.rangeList.length)
+for (let i = 0; i < message.rangeList.length; ++i)
+$root.IM.Cluster.MissedRange.encode(message.rangeList[i], writer.uint32(42).fork(), _depth + 1).ldelim();
 if (message.$unknowns != null && $Object.hasOwnProperty.call(message, "$unknowns"))
 for (let i = 0; i < message.$unknowns.length; ++i)
 writer.raw(message.$unknowns[i]);
@@ -7743,6 +7869,14 @@ break;
 if (!(message.groupsList && message.groupsList.length))
 message.groupsList = [];
 message.groupsList.push($root.IM.Cluster.UserGroups.decode(reader, reader.size(), $undefined, _depth + 1));
+continue;
+}
+case 5: {
+if (wireType !== 2)
+break;
+if (!(message.rangeList && message.rangeList.length))
+message.rangeList = [];
+message.rangeList.push($root.IM.Cluster.MissedRange.decode(reader, reader.size(), $undefined, _depth + 1));
 continue;
 }
 }

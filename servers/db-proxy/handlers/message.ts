@@ -14,12 +14,13 @@ import {
   MESSAGE_IDS_ASKED_MAX,
   MESSAGE_SIZE_MAX,
   MESSAGES_BY_ID_MAX,
+  MISSED_MESSAGES_MAX,
 } from '../../../common/limits.js';
 import type { Peer } from '../../../common/net/peers.js';
 import { IM } from '../../../common/pdu/pb.js';
 import { decryptText, encryptText } from '../../../common/text-cipher.js';
 import type { DbProxyContext } from '../context.js';
-import type { Message } from '../storage/messages.js';
+import type { Message, MessageRange } from '../storage/messages.js';
 import { sessionOf } from './buddy.js';
 
 const { SessionType } = IM.BaseDefine;
@@ -27,8 +28,8 @@ const { SessionType } = IM.BaseDefine;
 const SEND_ID_SIZE = 16;
 /** What a voice message looks like where only text fits: "[voice]", as all clients show it. */
 const VOICE_PREVIEW = encryptText('[语音]');
-/** Messages that are looked up at once after a disturbance. */
-const MISSED_MAX = 1_000;
+/** Conversations that are looked at together after a disturbance. */
+const RANGES_MAX = 1_000;
 /** Payload bytes of a page or a list; leaves room for the fields around them below what Android takes in one frame. */
 const PAGE_BYTES_MAX = 350 * 1024;
 const PREVIEW_SIZE_MAX = 2 * 1024;
@@ -134,30 +135,64 @@ export async function byId(
   return { userId, sessionType, sessionId, msgList: fitting(found).map(msgInfo) };
 }
 
-/** Recent messages of these users, for a msg server that may not have delivered all of them. */
+/**
+ * What was stored lately for these users, for a msg server that may not have delivered all of it: where it is. Of what is
+ * there it asks for the messages that it does not know.
+ */
 export async function missed(
   ctx: DbProxyContext,
   asked: IM.Cluster.IMMissedReq,
 ): Promise<IM.Cluster.IMMissedRsp.$Properties> {
+  if (asked.rangeList.length > 0) return { messageList: await messagesIn(ctx, asked.rangeList.map(rangeOf)) };
   const after = { conversationId: BigInt(asked.after?.conversationId ?? 0), msgId: asked.after?.msgId ?? 0 };
-  const found = await ctx.conversations.storedSince(asked.userIdList, asked.sinceMs, after, MISSED_MAX);
-  const last = found.length < MISSED_MAX ? undefined : found.at(-1);
+  const found = await ctx.conversations.storedSince(asked.userIdList, asked.sinceMs, after, RANGES_MAX);
+  const ranges = asked.asRanges ? found : upTo(found, MISSED_MESSAGES_MAX);
+  const last = ranges.length === RANGES_MAX || ranges !== found ? ranges.at(-1) : undefined;
   const isFirst = asked.after == null;
   const existing = isFirst ? await ctx.users.existing(asked.userIdList) : undefined;
   const groups = isFirst ? await ctx.groups.ofEach(asked.userIdList) : [];
   return {
     leftUserList: existing && asked.userIdList.filter((id) => !existing.has(id)),
     groupsList: groups.map(({ userId, groupIds }) => ({ userId, groupIdList: groupIds })),
-    next: last && { conversationId: String(last.conversationId), msgId: last.msgId },
-    messageList: found.map((each) => ({
-      fromUserId: each.senderId,
-      toSessionId: sessionOf(each.senderId, each.conversationId).sessionId,
-      msgId: each.msgId,
-      createTimeMs: each.createTimeMs,
-      msgType: each.msgType,
-      msgData: each.body,
-    })),
+    next: last && { conversationId: String(last.conversationId), msgId: last.to },
+    ...(asked.asRanges
+      ? {
+          rangeList: ranges.map(({ conversationId, from, to }) => ({
+            conversationId: String(conversationId),
+            fromMsgId: from,
+            toMsgId: to,
+          })),
+        }
+      : { messageList: await messagesIn(ctx, ranges) }),
   };
+}
+
+function rangeOf({ conversationId, fromMsgId, toMsgId }: IM.Cluster.MissedRange): MessageRange {
+  return { conversationId: BigInt(conversationId), from: fromMsgId, to: toMsgId };
+}
+
+async function messagesIn(ctx: DbProxyContext, ranges: readonly MessageRange[]) {
+  const count = ranges.reduce((sum, { from, to }) => sum + Math.max(0, to - from + 1), 0);
+  if (count > MISSED_MESSAGES_MAX)
+    throw new ImError('BAD_REQUEST', `${count} messages at once, ${MISSED_MESSAGES_MAX} are allowed`);
+  return (await ctx.messages.inRanges(ranges)).map((each) => ({
+    fromUserId: each.senderId,
+    toSessionId: sessionOf(each.senderId, each.conversationId).sessionId,
+    msgId: each.msgId,
+    createTimeMs: each.createTimeMs,
+    msgType: each.msgType,
+    msgData: each.body,
+  }));
+}
+
+/** The first messages of these, so many; the same array when there are no more. */
+function upTo(ranges: MessageRange[], max: number): MessageRange[] {
+  let left = max;
+  for (const [i, { conversationId, from, to }] of ranges.entries()) {
+    if (to - from + 1 > left) return [...ranges.slice(0, i), { conversationId, from, to: from + left - 1 }];
+    left -= to - from + 1;
+  }
+  return ranges;
 }
 
 /** The conversation that a user's client calls by this type and id; undefined when there can be none. */

@@ -9,7 +9,7 @@ import {
 } from '../../../common/conversation.js';
 import { ATTACHMENT } from './attachments.js';
 import type { Groups } from './groups.js';
-import { type Message, type MessageRow, type Messages, ROW, WHOLE, type WholeRow } from './messages.js';
+import { type Message, type MessageRange, type Messages, ROW, WHOLE, type WholeRow } from './messages.js';
 import { distinct, type Shard, type Shards } from './shards.js';
 import { HOUR_MS, hourOf, type UserLists } from './user-lists.js';
 
@@ -202,16 +202,13 @@ export class Conversations {
     );
   }
 
-  /** What was stored in any conversation of these users since then, behind a place; in the order of places. */
-  storedSince(userIds: readonly number[], sinceMs: number, after: Place, limit: number): Promise<Message[]> {
+  /** What was stored in conversations of these users since then, behind a place; in the order of places. */
+  storedSince(userIds: readonly number[], sinceMs: number, after: Place, limit: number): Promise<MessageRange[]> {
     return this.#shards.settled(async () => {
       const parts = [...this.#shards.split(await this.#conversationsOf(userIds), bucketOf)];
       const found = await Promise.all(parts.map(([shard, ids]) => this.#storedOn(shard, ids, sinceMs, after, limit)));
-      const inOrder = (a: MessageRow, b: MessageRow) =>
-        a.conversation_id === b.conversation_id ? a.msg_id - b.msg_id : a.conversation_id < b.conversation_id ? -1 : 1;
-      const rows = found.flat().sort(inOrder).slice(0, limit);
-      await this.#messages.ready(rows);
-      return rows.map((row) => this.#messages.opened(row));
+      const inOrder = (a: MessageRange, b: MessageRange) => (a.conversationId < b.conversationId ? -1 : 1);
+      return found.flat().sort(inOrder).slice(0, limit);
     });
   }
 
@@ -238,17 +235,17 @@ export class Conversations {
     sinceMs: number,
     after: Place,
     limit: number,
-  ): Promise<WholeRow[]> {
-    const { rows } = await shard.pool.query<WholeRow>({
+  ): Promise<MessageRange[]> {
+    const { rows } = await shard.pool.query<{ id: bigint; before: number; head: number }>({
       name: 'stored-since',
-      text: `select ${WHOLE}
+      text: `select c.id, b.before, c.head
                from unnest($1::smallint[], $2::bigint[]) as w (bucket, id)
                join shard.conversation c on c.bucket = w.bucket and c.id = w.id and c.head_time_ms >= $3
-               cross join lateral (select * from shard.message
-                 where bucket = c.bucket and conversation_id = c.id and create_time_ms >= $3
-                   and msg_id > case when c.id = $6 then $7::int else c.head - ${LOOKED_BACK_MAX} end) m
-               ${ATTACHMENT}
-              where shard.readable($5::smallint[]) and c.id >= $6 order by m.conversation_id, m.msg_id limit $4`,
+               cross join lateral (select greatest(c.head - ${LOOKED_BACK_MAX}, case when c.id = $6 then $7::int else 0 end,
+                 (select m.msg_id from shard.message m
+                   where m.bucket = c.bucket and m.conversation_id = c.id and m.create_time_ms < $3
+                     and m.msg_id > c.head - ${LOOKED_BACK_MAX} order by m.msg_id desc limit 1)) as before) b
+              where shard.readable($5::smallint[]) and c.id >= $6 and b.before < c.head order by c.id limit $4`,
       values: [
         ids.map(bucketOf),
         ids.map(String),
@@ -259,7 +256,7 @@ export class Conversations {
         after.msgId,
       ],
     });
-    return rows;
+    return rows.map(({ id, before, head }) => ({ conversationId: id, from: before + 1, to: head }));
   }
 
   /** Moves the read position forward to `msgId`, never back; 0 or beyond the newest means everything. */

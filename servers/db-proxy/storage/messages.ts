@@ -27,6 +27,13 @@ export interface Place {
   readonly msgId: number;
 }
 
+/** Messages of a conversation, both ends included; there may be fewer. */
+export interface MessageRange {
+  readonly conversationId: bigint;
+  readonly from: number;
+  readonly to: number;
+}
+
 export function placeKey({ conversationId, msgId }: Place): string {
   return `${conversationId}:${msgId}`;
 }
@@ -116,6 +123,34 @@ export class Messages {
     });
     await this.ready(rows);
     return rows.map((row) => this.opened(row));
+  }
+
+  /** By conversation, oldest first. */
+  inRanges(ranges: readonly MessageRange[]): Promise<Message[]> {
+    return this.#shards.settled(async () => {
+      const parts = [...this.#shards.split(ranges, ({ conversationId }) => bucketOf(conversationId))];
+      const found = parts.map(async ([shard, some]) => {
+        const { rows } = await shard.pool.query<WholeRow>({
+          name: 'messages-in-ranges',
+          text: `select ${WHOLE}
+                   from unnest($1::smallint[], $2::bigint[], $3::int[], $4::int[]) as w (bucket, id, first, last)
+                   join shard.message m on m.bucket = w.bucket and m.conversation_id = w.id and m.msg_id between w.first and w.last
+                   ${ATTACHMENT}
+                  where shard.readable($5::smallint[]) order by m.conversation_id, m.msg_id`,
+          values: [
+            some.map((range) => bucketOf(range.conversationId)),
+            some.map((range) => String(range.conversationId)),
+            some.map((range) => range.from),
+            some.map((range) => range.to),
+            distinct(some.map((range) => bucketOf(range.conversationId))),
+          ],
+        });
+        return rows;
+      });
+      const rows = (await Promise.all(found)).flat();
+      await this.ready(rows);
+      return rows.map((row) => this.opened(row));
+    });
   }
 
   /** The last id from before a moment: times of a conversation never go back. 0: there is none. */

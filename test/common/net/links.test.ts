@@ -626,6 +626,7 @@ t.test('deadlines', async (t) => {
     const lines = new Lines();
     const silent = commandTable<never, never>([]);
     let open = false;
+    let lates = 0;
     const link = new Link(
       {
         self: { role: 'msg', name: 'msg-1' },
@@ -636,7 +637,7 @@ t.test('deadlines', async (t) => {
         hears: silent,
         ctx: undefined as never,
       },
-      { opened: () => (open = true), lost: () => undefined, freed: () => undefined },
+      { opened: () => (open = true), lost: () => undefined, freed: () => undefined, late: () => lates++ },
     );
     t.teardown(() => link.close());
     const hand = await server.next();
@@ -685,6 +686,7 @@ t.test('deadlines', async (t) => {
     hand.answerAsk(now, 888);
     hand.answerAsk({ id: 12_345_678, userId: 1 });
     t.equal(link.openAsks, 0);
+    await until(() => lates === 3, 'late answers to be told of');
   });
 
   t.test('without any server it is NO_LINK, at the deadline', async (t) => {

@@ -205,7 +205,9 @@ async function aDayOfBusiness(cluster: TestCluster): Promise<void> {
   await bob.ask(group.info, { userId: 0, groupVersionList: [{ groupId: 1, version: 0 }] });
   await bob.ask(message.time, {});
   await storage.conversations.changed(2, { hour: 0, after: undefined }, 100);
-  await storage.conversations.storedSince([1, 2, 3], 1, { conversationId: 0n, msgId: 0 }, 100);
+  await storage.messages.inRanges(
+    await storage.conversations.storedSince([1, 2, 3], 1, { conversationId: 0n, msgId: 0 }, 100),
+  );
   await storage.conversations.touch([1, 2], groupConversation(1));
   await storage.outbox.done(consumer, await storage.outbox.claim(consumer, 10, 1_000));
 }

@@ -1,6 +1,7 @@
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import t from 'tap';
-import { Deliveries } from '../../../servers/msg/deliveries.js';
+import { Deliveries, type IdRange } from '../../../servers/msg/deliveries.js';
 
 t.test('a message is delivered once, in whatever order and however often it comes', async (t) => {
   const deliveries = new Deliveries();
@@ -31,4 +32,27 @@ t.test('what is too far back may come twice, but never not at all', async (t) =>
   t.ok(deliveries.first(1n, 101_999 - 2) && !deliveries.first(1n, 101_999 - 2), 'one of the last that are missing');
   t.notOk(deliveries.first(1n, 101_000 + 998), 'one of those that came');
   t.ok(deliveries.first(1n, 100_003), 'a missing one that is forgotten');
+});
+
+t.test('what is lacking of a range is what was not delivered, or not as far as is known', (t) => {
+  const all = (ranges: readonly IdRange[]) =>
+    ranges.flatMap(({ from, to }) => Array.from({ length: to - from + 1 }, (_, i) => from + i));
+  const id = fc.integer({ min: 1, max: 1_000 });
+  fc.assert(
+    fc.property(fc.array(id, { maxLength: 300 }), id, id, (ids, a, b) => {
+      const deliveries = new Deliveries();
+      for (const each of ids) deliveries.first(1n, each);
+      const [from, to] = [Math.min(a, b), Math.max(a, b)];
+      const within = all([{ from, to }]);
+      const lacking = all(deliveries.lacking(1n, { from, to }));
+      assert.deepEqual(
+        lacking,
+        within.filter((each) => lacking.includes(each)),
+      );
+      // What `first` takes for new is lacking, and nothing else is.
+      for (const each of within) assert.equal(lacking.includes(each), deliveries.first(1n, each));
+    }),
+  );
+  t.same(new Deliveries().lacking(1n, { from: 3, to: 5 }), [{ from: 3, to: 5 }], 'nothing is known of it');
+  t.end();
 });
