@@ -45,6 +45,7 @@ export async function startDbProxy(
       if (by === 'locked-address') storage.limits.hit('login.address');
     },
     redisCalled: (result) => redisCalls.inc({ result }),
+    decidedLate: (sinceMs) => ctx.tellDisturbed(sinceMs),
   };
   const storage = await openStorage(settings, log, counters, watch, hops);
   storage.limits.show(metrics);

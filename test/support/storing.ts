@@ -21,6 +21,8 @@ export interface LogLine {
 export interface Storer {
   readonly storage: Storage;
   readonly lines: LogLine[];
+  /** Since when, each time that something given up was decided. */
+  readonly decidedLate: number[];
 }
 
 /** What a db-proxy is but for its links, with a log that can be read. */
@@ -34,9 +36,15 @@ export async function openStorer(
   const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
   const settings = { ...readSettings('db-proxy', dbProxySettings, { env: {} }), databaseUrl, masterKey, ...over };
   const quiet = { stored: () => undefined, batch: () => undefined, repeated: () => undefined };
-  const storage = await openStorage(settings, log, quiet);
+  const decidedLate: number[] = [];
+  const watch = {
+    decided: quiet.stored,
+    redisCalled: quiet.stored,
+    decidedLate: (ms: number) => void decidedLate.push(ms),
+  };
+  const storage = await openStorage(settings, log, quiet, watch);
   t.teardown(() => storage.close());
-  return { storage, lines };
+  return { storage, lines, decidedLate };
 }
 
 const WINDOW = 4;

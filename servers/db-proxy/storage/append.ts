@@ -4,6 +4,7 @@ import { ImError } from '../../../common/errors.js';
 import type { Hops } from '../../../common/hops.js';
 import type { Logger } from '../../../common/log.js';
 import type { Membership } from './append/admission.js';
+import type { Doubts } from './append/doubts.js';
 import type { Draft, Item, Stored } from './append/item.js';
 import { type AppendCounters, type AppendLimits, Lane, type LaneParts } from './append/lane.js';
 import { LISTS_PAUSE_MS } from './append/lists.js';
@@ -53,12 +54,13 @@ export class Append {
     lists: UserLists,
     counters: AppendCounters,
     hops: Hops,
+    doubts: Doubts,
     log: Logger,
   ) {
     const elsewhere = (items: Item[]) => this.#stall(items, (bucket) => void this.#findAgain(bucket));
     const unlisted = (items: Item[]) =>
       this.#stall(items, (bucket) => void delay(LISTS_PAUSE_MS).then(() => this.#release(bucket)));
-    this.#parts = { shards, keys, membership, limits, outbox, lists, counters, hops, log, elsewhere, unlisted };
+    this.#parts = { shards, keys, membership, limits, outbox, lists, counters, hops, doubts, log, elsewhere, unlisted };
   }
 
   /**
@@ -104,6 +106,7 @@ export class Append {
 
   async close(): Promise<void> {
     this.#closed = true;
+    this.#parts.doubts.close();
     await Promise.all([...this.#lanes.values()].flat().map((lane) => lane.close()));
   }
 

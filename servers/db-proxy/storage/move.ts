@@ -101,6 +101,8 @@ const ROUNDS_MAX = 30;
 /** How long a PostgreSQL that has gone away is waited for when a bucket must not stay as it is. */
 const PERSIST_MS_MAX = 30_000;
 const PERSIST_PAUSE_MS = 250;
+/** And when only rows would be left, which nobody sees, and which the next move to there removes. */
+const CLEAR_MS_MAX = 10_000;
 const META = 'meta';
 const RESUME = '`npm run shards -- resume`';
 const silent = pino({ level: 'silent' });
@@ -341,7 +343,7 @@ class Mover {
       return found;
     });
     if (row === undefined || row.phase === 'switched') return row;
-    await this.#clearTarget(row).catch(() => this.#drop(row.target));
+    await this.#persist(() => this.#clearTarget(row), CLEAR_MS_MAX).catch(() => this.#drop(row.target));
     await this.#persist(async () => {
       await (await this.#meta()).query("delete from meta.bucket_move where bucket = $1 and phase = 'copying'", [
         this.#bucket,
@@ -453,8 +455,8 @@ class Mover {
   // ---- connections ---------------------------------------------------------------------------------------------------
 
   /** Tries again for a while: for what must not stay half done because a PostgreSQL is just being started anew. */
-  async #persist<T>(work: () => Promise<T>): Promise<T> {
-    const deadline = performance.now() + PERSIST_MS_MAX;
+  async #persist<T>(work: () => Promise<T>, ms = PERSIST_MS_MAX): Promise<T> {
+    const deadline = performance.now() + ms;
     for (;;) {
       try {
         return await this.#within(STEP_MS_MAX, async () => {

@@ -10,6 +10,7 @@ import { Admins } from './admins.js';
 import { Announcements } from './announcements.js';
 import { ApiKeys } from './api-keys.js';
 import { AppPasswords } from './app-passwords.js';
+import { Doubts } from './append/doubts.js';
 import type { AppendCounters } from './append/lane.js';
 import { Append } from './append.js';
 import { Audit } from './audit.js';
@@ -76,13 +77,19 @@ export type StorageSettings = Pick<
   | 'directoryTrustDays'
 >;
 
-/** Called for every log-in that is decided, and for every call of Redis. */
+/** Called for every log-in that is decided, for every call of Redis, and for messages that were given up. */
 export interface StorageWatch {
   decided(by: DecidedBy): void;
   redisCalled(result: CallResult): void;
+  /** Some that came after this moment (wall-clock ms) were given up, and may be stored all the same: by now, if at all. */
+  decidedLate(sinceMs: number): void;
 }
 
-const unwatched: StorageWatch = { decided: () => undefined, redisCalled: () => undefined };
+const unwatched: StorageWatch = {
+  decided: () => undefined,
+  redisCalled: () => undefined,
+  decidedLate: () => undefined,
+};
 
 /**
  * Everything at rest: migrates what needs it, then opens the directory, the keys and the shards.
@@ -118,7 +125,8 @@ export async function openStorage(
   const webhooks = new Webhooks(meta, groups, consoleKey);
   await webhooks.sealOld();
   const lists = new UserLists(shards);
-  const append = new Append(shards, keys, membership, settings, outbox, lists, counters, hops, log);
+  const doubts = new Doubts((sinceMs) => watch.decidedLate(sinceMs));
+  const append = new Append(shards, keys, membership, settings, outbox, lists, counters, hops, doubts, log);
   const redis = await openRedis(settings, log, watch);
   const audit = new Audit(meta, log);
   const liveSettings = new LiveSettings(meta, audit);

@@ -142,6 +142,24 @@ t.test('what a primary that came back from a crash has, but its replica has not,
   t.match(await sending, { msgId: 2, duplicate: true }, 'until the replica has it');
 });
 
+t.test('what was given up and is stored in the end is told of when that is so, and not before', async (t) => {
+  const pair = await PostgresPair.start(t);
+  const { storage, decidedLate } = await openStorer(t, pair.url, masterKey, { storeTimeoutMs: 1_000 });
+  await addPeople(storage, ['alice', 'bob', 'carol', 'dave']);
+  await storage.append.store(aMessage());
+  signalTree(pair.replica.pid, 'SIGSTOP');
+  const sentMs = Date.now();
+  await t.rejects(storage.append.store(aMessage()), { code: 'STORE_UNAVAILABLE' });
+  const refusedMs = performance.now();
+  await until(() => performance.now() - refusedMs > 3_000, 'some looks at what became of it');
+  t.same(await storage.messages.head(ELSEWHERE), 1);
+  t.same(decidedLate, [], 'nobody knows so far');
+  signalTree(pair.replica.pid, 'SIGCONT');
+  await until(() => decidedLate.length > 0, 'it to be decided');
+  t.ok(Math.abs(decidedLate[0]! - sentMs) < 100, 'since it came');
+  t.same(await storage.messages.head(ELSEWHERE), 2, 'it is there by then');
+});
+
 t.test('a connection that breaks in the middle of a transaction', async (t) => {
   const { url } = await testPostgres(t);
   const pool = openPool(url, 'db-proxy', 1);

@@ -311,6 +311,24 @@ t.test('the source and meta die in the moment of the switch', async (t) => {
   t.same(await texts(it.storage), ['one', 'two']);
 });
 
+t.test('everything dies in the moment of the switch, and the target is back a little later', async (t) => {
+  const it = await setUp(t);
+  await say(it.storage, 'one');
+  const free = await it.probe.hold(t, it.metaUrl, switching);
+  const moving = moveBucket(it.metaUrl, BUCKET, 'shard-2');
+  const refused = t.rejects(moving, { name: 'MoveError', message: `bucket ${BUCKET} stays on shard-1, open: ` });
+  await it.probe.untilStuck(BUCKET, 'fenced', it.metaUrl);
+  await near.kill();
+  await far.kill();
+  await free();
+  await near.start();
+  const isOpen = async () => (await it.probe.stateOf(BUCKET, 'shard-1').catch(() => '')) === 'open';
+  await until(isOpen, 'the source to serve it again');
+  await far.start();
+  await refused;
+  await it.probe.assertSettled(t, BUCKET, 'shard-1'); // nothing is left at the target
+});
+
 t.test('two movers take turns', async (t) => {
   const it = await setUp(t);
   await addShard(it.metaUrl, 'shard-3', await freshDatabase(far));

@@ -104,7 +104,11 @@ class DbProxy {
       { ...defaults, databaseUrl, masterKey, redis, redisTimeoutMs: PATIENCE_MS, ...over },
       pino({ level: 'trace' }, { write: (line: string) => void log.push(line) }),
       { stored: () => undefined, batch: () => undefined, repeated: () => undefined },
-      { decided: (by) => void decided.push(by), redisCalled: (result) => void calls[result]++ },
+      {
+        decided: (by) => void decided.push(by),
+        redisCalled: (result) => void calls[result]++,
+        decidedLate: () => undefined,
+      },
     );
     t.teardown(() => storage.close());
     return new DbProxy({ storage, decided, calls, log });

@@ -10,6 +10,7 @@ import type { Outbox } from '../outbox.js';
 import type { Shard, Shards } from '../shards.js';
 import type { UserLists } from '../user-lists.js';
 import { admitted, type Membership } from './admission.js';
+import type { Doubts } from './doubts.js';
 import { Heads } from './heads.js';
 import { type Item, joinTwins, settle, settleError } from './item.js';
 import { LaneLists } from './lists.js';
@@ -43,6 +44,7 @@ export interface LaneParts {
   readonly log: Logger;
   readonly lists: UserLists;
   readonly outbox: Outbox;
+  readonly doubts: Doubts;
   /** Takes messages whose buckets are not open on the lane's shard. */
   elsewhere(items: Item[]): void;
   /** Takes messages whose users' lists cannot be written at the moment. */
@@ -122,7 +124,7 @@ export class Lane {
     let suspect = false;
     let lost = 0;
     for (let pauseMs = PAUSE_MS_MIN; ; ) {
-      open = this.#giveUpLate(open);
+      open = this.#giveUpLate(open, suspect);
       if (open.length === 0) return;
       const holding = lost >= LOST_MAX;
       try {
@@ -176,10 +178,13 @@ export class Lane {
     for (const item of items) settleError(item, new ImError('INTERNAL', error.message));
   }
 
-  #giveUpLate(items: Item[]): Item[] {
+  #giveUpLate(items: Item[], suspect: boolean): Item[] {
+    const { limits, doubts } = this.#parts;
     const nowMs = performance.now();
     return items.filter((item) => {
       if (item.deadlineMs > nowMs) return true;
+      const waitedMs = nowMs - item.deadlineMs + limits.storeTimeoutMs;
+      if (suspect) doubts.add(this.#shard, item.bucket, Date.now() - waitedMs);
       settleError(item, new ImError('STORE_UNAVAILABLE', `${this.#shard.name} did not answer in time`));
       return false;
     });
