@@ -201,7 +201,8 @@ export class Chatter {
   async #comeBack(): Promise<Client | undefined> {
     while (!this.#gone) {
       const client = await this.#login(this.#company.random.of(this.#company.addresses)).catch(() => undefined);
-      if (client !== undefined) return client;
+      if (client !== undefined && !this.#gone) return client;
+      client?.close(); // he left while he came
       await delay(RETRY_MS);
     }
     return undefined;
