@@ -76,7 +76,6 @@ export class Reconcile {
     for (let from = 0; from < userIds.length; from += USERS_AT_ONCE) {
       const userIdList = userIds.slice(from, from + USERS_AT_ONCE);
       for (let after: IM.Cluster.MissedPlace | undefined; ; ) {
-        this.#changedGroups.clear();
         const page = await this.#asked({ userIdList, sinceMs, after, asRanges: true }, from);
         if (page === undefined) return delivered;
         for (const userId of page.leftUserList) endSessions(this.#ctx, userId);
@@ -108,6 +107,7 @@ export class Reconcile {
   /** Until there is an answer: what is through is not looked at anew. @returns undefined: we are closing */
   async #asked(question: IM.Cluster.IMMissedReq.$Properties, key: number): Promise<IM.Cluster.IMMissedRsp | undefined> {
     while (!this.#closed) {
+      this.#changedGroups.clear();
       try {
         return await this.#ctx.dbProxies.ask(cluster.missed, question, key);
       } catch (error) {

@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import pg from 'pg';
 import { pino } from 'pino';
-import t from 'tap';
+import t, { type Test } from 'tap';
 import { bucketOf, singleConversation, userBucketOf } from '../../../common/conversation.js';
 import { BUCKETS } from '../../../common/limits.js';
 import { readSettings } from '../../../common/settings.js';
@@ -294,13 +294,19 @@ t.test('rows that are not the same at the target stay where they were', async (t
   await it.probe.assertSettled(t, lists, 'shard-1');
 });
 
-t.test('the source and meta die in the moment of the switch', async (t) => {
-  const it = await setUp(t);
-  await say(it.storage, 'one');
+/** A move that waits for `free`, and will not get through. */
+async function stuckBeforeSwitch(t: Test, it: Setting) {
   const free = await it.probe.hold(t, it.metaUrl, switching);
   const moving = moveBucket(it.metaUrl, BUCKET, 'shard-2');
   const refused = t.rejects(moving, { name: 'MoveError', message: `bucket ${BUCKET} stays on shard-1, open: ` });
   await it.probe.untilStuck(BUCKET, 'fenced', it.metaUrl);
+  return { free, refused };
+}
+
+t.test('the source and meta die in the moment of the switch', async (t) => {
+  const it = await setUp(t);
+  await say(it.storage, 'one');
+  const { free, refused } = await stuckBeforeSwitch(t, it);
   await near.kill();
   await free();
   await near.start();
@@ -314,10 +320,7 @@ t.test('the source and meta die in the moment of the switch', async (t) => {
 t.test('everything dies in the moment of the switch, and the target is back a little later', async (t) => {
   const it = await setUp(t);
   await say(it.storage, 'one');
-  const free = await it.probe.hold(t, it.metaUrl, switching);
-  const moving = moveBucket(it.metaUrl, BUCKET, 'shard-2');
-  const refused = t.rejects(moving, { name: 'MoveError', message: `bucket ${BUCKET} stays on shard-1, open: ` });
-  await it.probe.untilStuck(BUCKET, 'fenced', it.metaUrl);
+  const { free, refused } = await stuckBeforeSwitch(t, it);
   await near.kill();
   await far.kill();
   await free();

@@ -15,7 +15,7 @@ interface Doubt {
  * Messages that were given up while PostgreSQL could still store them: it was asked to, and did not answer. Whoever had
  * sent them has been told that nobody knows; if they are stored after all, their receivers are to have them. A statement
  * of ours that has begun holds the lock of its buckets until it has ended (shard.writable), even while its commit waits
- * for a replica. So who gets that lock for himself may have looked for whatever there is.
+ * for a replica. So when that lock can be had alone, whatever they have stored can be found.
  */
 export class Doubts {
   readonly #open = new Map<Shard, Doubt>();
