@@ -24,7 +24,7 @@ const CROWD = 60;
 /** Messages that one talker has under way: to his partner, and to the group. */
 const IN_FLIGHT = [0, 0, 0, 1] as const;
 /** Between an ack and the next message, so that the machine is kept busy by the faults and not by the talk. */
-const PAUSE_MS = 10;
+const PAUSE_MS = 60;
 /** Servers try for 8 s and more to store a message. */
 const STORE_MS_MAX = 7_500;
 /** Whatever has no answer by then will get none. */

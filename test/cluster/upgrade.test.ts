@@ -20,7 +20,7 @@ const { USER_STATUS_ONLINE: ONLINE } = IM.BaseDefine.UserStatType;
 const SENDERS = 8;
 const PAGE = 200;
 /** The machine is to have time for starting servers. */
-const PAUSE_MS = 30;
+const PAUSE_MS = 80;
 
 t.test('a msg server of the build before works with servers of this one', async (t) => {
   const redis = (await whyNoRedis()) === undefined ? (await testRedis(t)).url : '';

@@ -67,7 +67,7 @@ export class Storing {
   #quiet = false;
 
   /** @param pauseMs between an ack and the next message, so that the faults keep the machine busy and not the writing */
-  constructor(proxies: readonly Storer[], conversations: readonly bigint[], pauseMs = 5) {
+  constructor(proxies: readonly Storer[], conversations: readonly bigint[], pauseMs = 25) {
     this.#proxies = proxies;
     this.#conversations = conversations;
     this.#pauseMs = pauseMs;

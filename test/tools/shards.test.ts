@@ -30,7 +30,7 @@ const GROUP_ID = 1;
 /** Messages that one talker has under way: to his partner, and to the group. */
 const IN_FLIGHT = [SINGLE, SINGLE, SINGLE, GROUP] as const;
 /** Between an ack and the next message, so that the machine is kept busy by the moves and not by the talk. */
-const PAUSE_MS = 25;
+const PAUSE_MS = 100;
 const PAGE = 20;
 
 // -------------------------------------------------------------------------------------------------- the servers

@@ -22,6 +22,7 @@ export class Health {
     this.#metaUrl = metaUrl;
     this.#shards = shards;
     this.#log = log;
+    this.#tellPlaces(); // a change before the first look is told as well
     this.#timer = setInterval(() => void this.#look(), LOOK_MS);
   }
 
@@ -37,9 +38,8 @@ export class Health {
   async #look(): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
-    const databases = [{ name: 'the meta database', url: this.#metaUrl, pool: this.#meta }, ...this.#shards.all];
     const answers = await Promise.all(
-      databases.map(({ name, pool }) =>
+      this.#databases().map(({ name, pool }) =>
         pool.query('select 1').then(
           () => undefined,
           (error: Error) => `${name}: ${error.message}`,
@@ -47,14 +47,21 @@ export class Health {
       ),
     );
     this.#missing = answers.find((answer) => answer !== undefined);
-    for (const { name, url } of databases) this.#tellPlace(name, primaryOf(url)?.place);
+    this.#tellPlaces();
     this.#looking = false;
   }
 
-  #tellPlace(name: string, place: string | undefined): void {
-    const before = this.#places.get(name);
-    if (place === undefined || place === before) return;
-    this.#places.set(name, place);
-    if (before !== undefined) this.#log.warn({ database: name, before, place }, 'PostgreSQL has another primary');
+  #tellPlaces(): void {
+    for (const { name, url } of this.#databases()) {
+      const before = this.#places.get(name);
+      const place = primaryOf(url)?.place;
+      if (place === undefined || place === before) continue;
+      this.#places.set(name, place);
+      if (before !== undefined) this.#log.warn({ database: name, before, place }, 'PostgreSQL has another primary');
+    }
+  }
+
+  #databases() {
+    return [{ name: 'the meta database', url: this.#metaUrl, pool: this.#meta }, ...this.#shards.all];
   }
 }

@@ -59,6 +59,8 @@ t.test('the replica takes over from a primary that is killed, and another one fr
     await pair.primary.kill();
     await pair.promote();
     t.comment(`stored again ${await storing.flows('by the new primary')} ms after the promotion`);
+    const told = () => storers[0].lines.filter((line) => line.msg === 'PostgreSQL has another primary').length;
+    await until(() => told() > times, 'the log to say so');
     const { users } = storers[0].storage;
     await until(
       () =>
@@ -78,8 +80,6 @@ t.test('the replica takes over from a primary that is killed, and another one fr
     await storing.flows('with a new replica');
   }
   t.same((await storing.faults()).slice(0, 20), [], 'no promise is broken');
-  const isSaid = () => storers[0].lines.some((line) => line.msg === 'PostgreSQL has another primary');
-  await until(isSaid, 'the log to say so');
   t.comment(`${storing.checker.acked} acked, ${storing.refused} refused for a while`);
 });
 

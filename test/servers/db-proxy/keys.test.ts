@@ -54,7 +54,7 @@ const PEOPLE = ['alice', 'bob', 'carol', 'dave'];
 const EVERY_BUCKET = Array.from({ length: BUCKETS }, (_, bucket) => bucket);
 /** A sealed body with a bit of its cipher text turned over, in SQL. */
 const BENT = 'set_bit(sealed, 160, 1 - get_bit(sealed, 160))';
-const PAUSE_MS = 5;
+const PAUSE_MS = 20;
 const SECRET_WORDS = 'the quick brown secret';
 
 const postgres = await testPostgres(t);
