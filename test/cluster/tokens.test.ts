@@ -58,7 +58,10 @@ async function refused(attempt: Promise<Client>): Promise<boolean> {
       client.close();
       return false;
     },
-    (error: LoginRefused) => error.name === 'LoginRefused' && error.code === 6,
+    (error: LoginRefused) => {
+      if (error.name === 'LoginRefused' && error.code === 6) return true;
+      throw error;
+    },
   );
 }
 

@@ -6,7 +6,8 @@ export interface Loaded<T> {
   readonly data: T | undefined;
   readonly error: ApiError | undefined;
   readonly loading: boolean;
-  reload(): void;
+  /** Resolves when there is an answer, or an error to be seen. */
+  reload(): Promise<void>;
   /** What the server has said elsewhere, so that it need not be asked. */
   set(data: T): void;
 }
@@ -15,18 +16,26 @@ export interface Loaded<T> {
 export function useLoad<T>(ask: () => Promise<T>, deps: readonly unknown[]): Loaded<T> {
   const [state, setState] = useState<{ data?: T; error?: ApiError; loading: boolean }>({ loading: true });
   const turn = useRef(0);
+  const newest = useRef<Promise<void>>(Promise.resolve());
   const reload = useCallback(() => {
     const mine = ++turn.current;
     setState((before) => ({ ...before, loading: true }));
-    ask().then(
-      (data) => mine === turn.current && setState({ data, loading: false }),
+    const settle = (answered: () => void): Promise<void> | undefined => {
+      if (mine === turn.current) answered();
+      else if (newest.current !== asked) return newest.current;
+      return undefined;
+    };
+    const asked: Promise<void> = ask().then(
+      (data) => settle(() => setState({ data, loading: false })),
       (error: unknown) => {
         if (!(error instanceof ApiError)) throw error;
-        if (mine === turn.current) setState((before) => ({ ...before, error, loading: false }));
+        return settle(() => setState((before) => ({ ...before, error, loading: false })));
       },
     );
+    newest.current = asked;
+    return asked;
   }, deps);
-  useEffect(reload, [reload]);
+  useEffect(() => void reload(), [reload]);
   const set = useCallback((data: T) => {
     turn.current++;
     setState({ data, loading: false });

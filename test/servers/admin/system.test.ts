@@ -1,5 +1,6 @@
 /** The console's pages about the system itself, in a real browser: what is changed there holds in the servers. */
 import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { Page } from 'playwright-core';
 import t from 'tap';
@@ -13,6 +14,8 @@ import { addAdmin, Browser } from '../../support/console.js';
 import { caller } from '../../support/http.js';
 import { openPages } from '../../support/pages.js';
 import { testPostgres } from '../../support/postgres.js';
+
+const LATENCY_MS = 700;
 
 const postgres = await testPostgres(t);
 const cluster = await TestCluster.start(t, postgres, {
@@ -102,6 +105,11 @@ t.test('a quota that is set is kept at once; who has most is shown; what is due 
   await until(async () => (await files()).owners.length === 1, 'the db-proxy to have looked again');
   await page.reload();
   await row(page, 'alice').getByText('293 KiB').waitFor();
+  // However long the list takes to come anew: what is edited next is not taken for somebody else's change.
+  await page.route('**/api/limits', async (route) => {
+    await delay(LATENCY_MS);
+    await route.continue();
+  });
   await setLimit(page, 'All files of one user', '400');
   t.equal((await limit('quota.user')).set?.size, 400 * 1024 ** 3, 'in the unit that was shown');
   await row(page, 'All files of one user').getByRole('button', { name: 'Edit' }).click();
@@ -110,6 +118,7 @@ t.test('a quota that is set is kept at once; who has most is shown; what is due 
   await dialog(page).locator('input').first().fill('400');
   await dialog(page).locator('button[type=submit]').click();
   await until(async () => (await limit('quota.user')).inForce.sizes[0] === 400 * 1024, 'the file server to take it up');
+  await page.unroute('**/api/limits');
   await t.rejects(send(200_000, 'second'), 'no more room');
   await until(async () => (await limit('quota.user')).hits! >= 1, 'it to be counted');
 

@@ -22,7 +22,7 @@ function useSetting<T>(list: Loaded<Versioned[]>, name: string) {
       try {
         await api('PUT', '/api/settings', { name, version, value });
         say(t('saved'));
-        list.reload();
+        await list.reload();
       } catch (error) {
         if (!(error instanceof ApiError) || error.problem.code !== 'CONFLICT') throw error;
         setConflict({ mine: value, theirs: (error.problem as { current: Versioned<T> }).current });
@@ -149,7 +149,7 @@ function Discovery({ list }: { list: Loaded<Versioned[]> }) {
           }}
           takeTheirs={() => {
             setConflict(undefined);
-            list.reload();
+            void list.reload();
           }}
           onClose={() => setConflict(undefined)}
         />
@@ -314,7 +314,7 @@ function ConfigTable({ list }: { list: Loaded<Versioned[]> }) {
           }}
           takeTheirs={() => {
             setConflict(undefined);
-            list.reload();
+            void list.reload();
           }}
           onClose={() => setConflict(undefined)}
         />

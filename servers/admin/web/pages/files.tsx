@@ -126,9 +126,9 @@ function Quotas({ data }: { data: FilesInfo }) {
       {open !== undefined && (
         <LimitDialog
           limit={open}
-          done={() => {
+          done={async () => {
+            await limits.reload();
             setOpen(undefined);
-            limits.reload();
           }}
           onClose={() => setOpen(undefined)}
         />

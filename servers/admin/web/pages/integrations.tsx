@@ -50,7 +50,7 @@ function Keys({ keys }: { keys: Loaded<ApiKeyList> }) {
       return;
     await action.run(async () => {
       await api('POST', '/api/keys/revoke', { id: key.id });
-      keys.reload();
+      await keys.reload();
     });
   };
   const error = keys.error ?? action.error;
@@ -116,7 +116,7 @@ function Keys({ keys }: { keys: Loaded<ApiKeyList> }) {
           made={(made) => {
             setOpen(false);
             setToken(made);
-            keys.reload();
+            void keys.reload();
           }}
           onClose={() => setOpen(false)}
         />

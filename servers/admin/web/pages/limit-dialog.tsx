@@ -18,7 +18,7 @@ export function limitWords({ unit, set, inForce, isRate }: LimitInfo): string {
   return isRate && refills.length > 0 && sizes[0] !== 0 ? `${said} / ${refills.map(duration).join(' – ')}` : said;
 }
 
-export function LimitDialog({ limit, done, onClose }: { limit: LimitInfo; done(): void; onClose(): void }) {
+export function LimitDialog({ limit, done, onClose }: { limit: LimitInfo; done(): Promise<void>; onClose(): void }) {
   const { name, version, unit, min, max, isRate, fixedRefill, set, inForce } = limit;
   const now = set?.size ?? inForce.sizes[0] ?? min;
   const power = unit === 'bytes' ? unitOf(now) : 0;
@@ -36,13 +36,13 @@ export function LimitDialog({ limit, done, onClose }: { limit: LimitInfo; done()
       const value = { size: amount, ...(isRate && !fixedRefill ? { refillMs } : {}) };
       await api('PUT', '/api/settings', { name: `limit.${name}`, version, value });
       say(t('limits.saved'));
-      done();
+      await done(); // what is edited next has the new version
     });
   const reset = () =>
     action.run(async () => {
       await api('POST', '/api/settings/reset', { name: `limit.${name}`, version });
       say(t('limits.saved'));
-      done();
+      await done(); // what is edited next has the new version
     });
   return (
     <Dialog title={t(`limit.${name}` as Key)} onClose={onClose}>

@@ -41,9 +41,9 @@ export function LimitsPage() {
       {open !== undefined && (
         <LimitDialog
           limit={open}
-          done={() => {
+          done={async () => {
+            await limits.reload();
             setOpen(undefined);
-            limits.reload();
           }}
           onClose={() => setOpen(undefined)}
         />

@@ -52,7 +52,7 @@ function Manner({ settings }: { settings: Loaded<Versioned[]> }) {
       if (value === OWN) await api('POST', '/api/settings/reset', { name, version });
       else await api('PUT', '/api/settings', { name, version, value });
       say(t('limits.saved'));
-      settings.reload();
+      await settings.reload();
     });
   const writable = may('settings.change');
   const { value: night, version } = of('push.quietHours') as Versioned<Night>;

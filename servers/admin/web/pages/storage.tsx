@@ -184,7 +184,7 @@ function Keys({ data, state }: { data: StorageState; state: Loaded<StorageState>
     await action.run(async () => {
       await api('POST', '/api/storage/epoch', {});
       say(t('keys.begun'));
-      state.reload();
+      await state.reload();
     });
   };
   return (

@@ -18,7 +18,7 @@ export function Hooks() {
   const act = (path: string, body: object) =>
     action.run(async () => {
       await api('POST', path, body);
-      hooks.reload();
+      await hooks.reload();
     });
   const remove = async ({ id, url }: WebhookInfo) => {
     if (await sure({ title: t('hooks.removeSure'), text: url, yes: t('remove') }))
@@ -108,7 +108,7 @@ export function Hooks() {
           done={(made) => {
             setEditing(undefined);
             setSecret(made);
-            hooks.reload();
+            void hooks.reload();
           }}
           onClose={() => setEditing(undefined)}
         />
@@ -121,7 +121,7 @@ export function Hooks() {
           hook={lettersOf}
           onClose={() => {
             setLettersOf(undefined);
-            hooks.reload();
+            void hooks.reload();
           }}
         />
       )}
@@ -234,7 +234,7 @@ function LettersDialog({ hook, onClose }: { hook: WebhookInfo; onClose(): void }
         ...(ids === undefined ? {} : { ids }),
       });
       say(t(what === 'replay' ? 'letters.replaying' : 'letters.dropped', { count: number(count) }));
-      page.reload();
+      await page.reload();
     });
   const dropAll = async () => {
     if (await sure({ title: t('letters.dropSure'), text: t('letters.dropText'), yes: t('letters.dropAll') }))
