@@ -1,4 +1,3 @@
-import { Agent, fetch } from 'undici';
 import { z } from 'zod';
 import { ConnectError, NoMsgServer } from './errors.js';
 
@@ -43,6 +42,7 @@ export async function findMsgServer(loginUrl: string, timeoutMs = 5_000, ca?: st
 }
 
 async function get(url: URL, timeoutMs: number, ca: string | undefined): Promise<unknown> {
+  const { Agent, fetch } = await import('undici'); // a hundred modules, which clients that know their server need not load
   const dispatcher = new Agent(ca === undefined ? {} : { connect: { ca } });
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs), dispatcher });
