@@ -128,7 +128,7 @@ function Quotas({ data }: { data: FilesInfo }) {
           limit={open}
           done={async () => {
             await limits.reload();
-            setOpen(undefined);
+            setOpen((now) => (now === open ? undefined : now)); // another one may be open by now
           }}
           onClose={() => setOpen(undefined)}
         />

@@ -43,7 +43,7 @@ export function LimitsPage() {
           limit={open}
           done={async () => {
             await limits.reload();
-            setOpen(undefined);
+            setOpen((now) => (now === open ? undefined : now)); // another one may be open by now
           }}
           onClose={() => setOpen(undefined)}
         />
