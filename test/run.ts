@@ -41,7 +41,7 @@ if (process.env.TMPDIR === undefined && memoryBytes() >= MEMORY_BYTES_MIN) {
   process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
 }
 
-t.jobs = availableParallelism() + 2; // some of them wait for something, most of the time
+t.jobs = availableParallelism() + 1; // one of them waits for something, most of the time
 t.setTimeout(0);
 if (files.length === 0) t.fail(`no test file has any of these in its path: ${wanted.join(', ')}`);
 const failed: string[] = [];
