@@ -231,6 +231,23 @@ t.test('a msg server that was cut off when the others were told to look hears of
   for (const { told } of [cutOff!, fresh!, later!]) await until(() => told.at(-1) === nowMs, 'all to hear what is new');
 });
 
+t.test('a word that comes while a msg server is coming back reaches it', async (t) => {
+  const { port } = await route(t, 'route');
+  const nowMs = Date.now();
+  const teller = msgServer(t, 'msg-1', port);
+  await teller.come();
+  const { links, told, hasHeard } = msgServer(t, 'msg-2', port);
+  await until(() => links.open, 'msg-2');
+  await links.ask(clusterService.interest, { reset: true, unheardSinceMs: nowMs });
+  teller.links.tell(clusterService.disturbed, { sinceMs: nowMs - 20_000 });
+  await teller.hasHeard();
+  links.tell(server.onlineUsers, { userStatList: [] });
+  await hasHeard();
+  links.tell(server.onlineUsers, { userStatList: [] });
+  await hasHeard();
+  t.strictSame(told, [nowMs - 20_000], 'once');
+});
+
 t.test('a msg server that leaves: the others look since what it said last is known to have come', async (t) => {
   const { port } = await route(t, 'route');
   const [dying, other] = ['msg-1', 'msg-2'].map((name) => msgServer(t, name, port));

@@ -5,14 +5,17 @@ import { buddy, cluster } from '../../../common/pdu/commands.js';
 import { IM } from '../../../common/pdu/pb.js';
 import type { RouteContext } from '../context.js';
 import { isPc } from '../presence.js';
-import { publishOurs } from './server.js';
+import { publishOurs, tellUnheard } from './server.js';
 
 const { UserStatType, KickReasonType } = IM.BaseDefine;
 const { DeviceClass } = IM.Cluster;
 
 /** A msg server that has just connected says who is online there. */
 export function onlineUsers(ctx: RouteContext, told: IM.Server.IMOnlineUserInfo, peer: Peer): void {
-  ctx.told.add(peer);
+  if (!ctx.told.has(peer)) {
+    ctx.told.add(peer);
+    tellUnheard(ctx, peer);
+  }
   for (const { userId, clientType } of told.userStatList) ctx.presence.change(peer, userId, clientType, 1);
   ctx.elsewhere.tellAll(peer);
   ctx.elsewhere.came(peer.name);

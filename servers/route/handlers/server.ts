@@ -21,12 +21,18 @@ export function interest(
   }
   ctx.subjects.remove(peer, told.usersOut, told.groupsOut);
   ctx.subjects.add(peer, told.usersIn, told.groupsIn);
-  if (told.unheardSinceMs !== undefined) {
-    ctx.cutOff.set(peer, told.unheardSinceMs);
-    const sinceMs = ctx.disturbances.since(told.unheardSinceMs);
-    if (sinceMs !== undefined) peer.tell(cluster.disturbed, { sinceMs });
-  }
+  if (told.unheardSinceMs !== undefined) ctx.cutOff.set(peer, told.unheardSinceMs);
   return {};
+}
+
+/**
+ * What a msg server has to look for that was cut off. Said in the moment from which on it is told everything: a word that
+ * comes between its interest and that would reach it by neither.
+ */
+export function tellUnheard({ cutOff, disturbances }: RouteContext, peer: Peer): void {
+  const unheardSinceMs = cutOff.get(peer);
+  const sinceMs = unheardSinceMs === undefined ? undefined : disturbances.since(unheardSinceMs);
+  if (sinceMs !== undefined) peer.tell(cluster.disturbed, { sinceMs });
 }
 
 /** To every interested msg server once, as the bytes that came; not to the one it came from. */
