@@ -41,7 +41,7 @@ export const dbProxySettings = {
   },
   masterKeyFile: text('', 'file that holds the master key, when neither masterKey nor masterKeyCommand is given'),
   readPoolMax: count(8, 'connections for reading, per shard and for meta', 1, 200),
-  lanesPerShard: count(2, 'connections for storing messages, per shard; each has one commit in flight', 1, 64),
+  lanesPerShard: count(1, 'connections for storing messages, per shard; each has one commit in flight', 1, 64),
   batchMax: count(500, 'messages of one commit at most', 1, 10_000),
   queueMax: count(20_000, 'messages that may wait in one lane; further ones are refused as BUSY', 1),
   storeTimeoutMs: milliseconds(8_000, 'how long a message may wait for PostgreSQL'),
