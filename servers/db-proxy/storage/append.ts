@@ -24,8 +24,7 @@ const STALLED_MS_MAX = 5_000;
  * A shard has lanes, each a connection with at most one commit in flight; a conversation always uses the same
  * lane, so its messages are stored in the order in which they came. While a lane's commit is out, what arrives waits
  * and goes together in the next: no timer at low load, large transactions at high load. One lane is enough, as
- * a second one makes twice the commits of half the size (test/bench/README.md); more are for a database that is slow to
- * answer and has cores to spare.
+ * a second one makes more commits, each smaller (test/bench/README.md).
  *
  * A batch is one statement, whatever its size, that commits by itself. It moves the head of each conversation and
  * inserts the messages. Bodies are sealed together with their msg_id, so the id must be known before: the lane
