@@ -11,6 +11,7 @@ import { availableParallelism, freemem } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { readyTemplate } from './support/postgres.js';
 
 const FILE_MS_MAX = Number(process.env.TAP_TIMEOUT) * 1000;
 /** Folders with files that take long go first, so that in the end nobody waits for one of them. */
@@ -41,6 +42,7 @@ if (process.env.TMPDIR === undefined && memoryBytes() >= MEMORY_BYTES_MIN) {
   process.once('exit', () => rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }));
 }
 
+if (files.length > 1) await readyTemplate(); // before all of them look for it at once
 t.jobs = availableParallelism() + 1; // one of them waits for something, most of the time
 t.setTimeout(0);
 if (files.length === 0) t.fail(`no test file has any of these in its path: ${wanted.join(', ')}`);

@@ -134,14 +134,6 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
   });
 }
 
-/** Creates the data directory and the role without starting the server; does nothing when they are there. */
-export async function preparePostgres(place: PostgresPlace): Promise<void> {
-  await withDirectory(place, async (site, release) => {
-    await makeReady(site);
-    await release();
-  });
-}
-
 /** The version of the npm package that carries the binaries. */
 export async function packagedVersion(): Promise<string> {
   return await versionBeside(packagedNative());

@@ -20,7 +20,6 @@ import { openHops } from '../../common/telemetry/open.js';
 import { adminSettings } from '../../servers/admin/settings.js';
 import { startDbProxy } from '../../servers/db-proxy/server.js';
 import { dbProxySettings } from '../../servers/db-proxy/settings.js';
-import { migrate } from '../../servers/db-proxy/storage/migrations.js';
 import { openStorage } from '../../servers/db-proxy/storage/storage.js';
 import { fileSettings } from '../../servers/file/settings.js';
 import { httpMsgSettings } from '../../servers/http-msg/settings.js';
@@ -32,7 +31,7 @@ import { pushSettings } from '../../servers/push/settings.js';
 import { startRouteServer } from '../../servers/route/server.js';
 import { routeSettings } from '../../servers/route/settings.js';
 
-import type { Teardown, TestPostgres } from './postgres.js';
+import { MIGRATED, type Teardown, type TestPostgres } from './postgres.js';
 import { until } from './until.js';
 
 export { until };
@@ -105,7 +104,7 @@ export class TestCluster {
   }
 
   static async start(t: Teardown, postgres: TestPostgres, options: ClusterOptions = {}): Promise<TestCluster> {
-    const databaseUrl = await freshDatabase(postgres, await templateFor(postgres));
+    const databaseUrl = await freshDatabase(postgres, MIGRATED);
     const masterKey = randomBytes(32).toString('hex');
     const storage = await testStorage(databaseUrl, masterKey, options.dbProxy);
     const cluster = new TestCluster(databaseUrl, masterKey, storage);
@@ -370,37 +369,12 @@ export function testLog(name: string, write?: (line: string) => void) {
   return pino({ level: process.env.TEST_LOG ?? 'silent', base: { server: name } });
 }
 
-/** The servers on which a cluster was started, and the database there with all tables and nothing in them. */
-const templates = new WeakMap<TestPostgres, Promise<string> | undefined>();
-
-/**
- * Clusters that come after the first one of a server get their tables as a copy, for half the CPU: the first one's are
- * made step by step, as in production. Undefined for that one.
- */
-function templateFor(postgres: TestPostgres): Promise<string> | undefined {
-  if (!templates.has(postgres)) {
-    templates.set(postgres, undefined);
-    return undefined;
-  }
-  const made = templates.get(postgres) ?? makeTemplate(postgres);
-  templates.set(postgres, made);
-  return made;
-}
-
-async function makeTemplate(postgres: TestPostgres): Promise<string> {
-  const url = await freshDatabase(postgres);
-  for (const schema of ['meta', 'shard'] as const) await migrate(url, schema, testLog('template'));
-  return new URL(url).pathname.slice(1);
-}
-
-/** A database of its own on the server: an empty one, or a copy of another one that nobody uses. */
-export async function freshDatabase(postgres: TestPostgres, template?: string): Promise<string> {
+/** A database of its own on the server: an empty one, or a copy of another one that nobody uses, as `MIGRATED`. */
+export async function freshDatabase(postgres: TestPostgres, template = 'template1'): Promise<string> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   const client = new pg.Client(postgres.url);
   await client.connect();
-  await client.query(
-    `create database ${name}${template === undefined ? '' : ` template ${template} strategy file_copy`}`,
-  );
+  await client.query(`create database ${name} template ${template} strategy file_copy`);
   await client.end();
   const url = new URL(postgres.url);
   url.pathname = `/${name}`;

@@ -18,7 +18,7 @@ import { MasterKeyring } from '../../servers/db-proxy/storage/master-key.js';
 import { migrate } from '../../servers/db-proxy/storage/migrations.js';
 import { reportText } from '../../tools/fsck/report.js';
 import { addPeople, freshDatabase, type Storage, testLog, testStorage, until } from '../support/cluster.js';
-import { testPostgres } from '../support/postgres.js';
+import { MIGRATED, testPostgres } from '../support/postgres.js';
 import { runTool } from '../support/tool.js';
 
 const { MSG_TYPE_SINGLE_TEXT, MSG_TYPE_SINGLE_AUDIO } = IM.BaseDefine.MsgType;
@@ -47,7 +47,7 @@ async function aPlace(
   people: number,
   prepare: (client: pg.Client) => Promise<unknown> = async () => 0,
 ): Promise<Place> {
-  const url = await freshDatabase(postgres);
+  const url = await freshDatabase(postgres, MIGRATED);
   const key = randomBytes(32).toString('hex');
   const client = new pg.Client(url);
   await client.connect();

@@ -7,7 +7,7 @@ import { IM } from '../../common/pdu/pb.js';
 import { fsck } from '../../servers/db-proxy/storage/fsck.js';
 import { Retention, RUN_LOCK, type RunOptions, type RunResult } from '../../servers/db-proxy/storage/retention.js';
 import { addPeople, freshDatabase, type Storage, TestCluster, testStorage, until } from '../support/cluster.js';
-import { testPostgres } from '../support/postgres.js';
+import { MIGRATED, testPostgres } from '../support/postgres.js';
 import { runTool, startTool } from '../support/tool.js';
 
 const { SESSION_TYPE_SINGLE, SESSION_TYPE_GROUP } = IM.BaseDefine.SessionType;
@@ -37,7 +37,7 @@ interface Place {
 
 /** Alice 1, bob 2, carol 3, dave 4; group 1 of the first three, group 2 of dave and carol. */
 async function aPlace(t: Test): Promise<Place> {
-  const url = await freshDatabase(postgres);
+  const url = await freshDatabase(postgres, MIGRATED);
   const storage = await testStorage(url, randomBytes(32).toString('hex'));
   t.teardown(() => storage.close());
   await addPeople(storage, ['alice', 'bob', 'carol', 'dave']);

@@ -58,7 +58,7 @@ async function applyMissing(client: pg.Client, schema: Schema, place: string, lo
   }
 }
 
-async function migrationFiles(schema: Schema): Promise<{ number: number; name: string; path: string }[]> {
+export async function migrationFiles(schema: Schema): Promise<{ number: number; name: string; path: string }[]> {
   const folder = join(projectRoot, 'servers/db-proxy/sql', schema);
   const names = (await readdir(folder)).filter((name) => /^\d{4}_\w+\.sql$/.test(name)).sort();
   return names.map((name) => ({ number: Number(name.slice(0, 4)), name, path: join(folder, name) }));

@@ -10,7 +10,7 @@ import { bucketOf, singleConversation, userBucketOf } from '../../../common/conv
 import { moveBucket } from '../../../servers/db-proxy/storage/move.js';
 import { addShard } from '../../../servers/db-proxy/storage/shard-admin.js';
 import { addPeople, freshDatabase, until } from '../../support/cluster.js';
-import { testPostgres } from '../../support/postgres.js';
+import { MIGRATED, testPostgres } from '../../support/postgres.js';
 import { PostgresProxy } from '../../support/postgres-proxy.js';
 import { smallDisk } from '../../support/small-disk.js';
 import { type LogLine, openStorer, SINGLES, type Storer, Storing } from '../../support/storing.js';
@@ -48,7 +48,7 @@ function waits(storers: readonly Storer[], words: RegExp): LogLine[] {
 }
 
 t.test('two db-proxies store into one conversation at once', async (t) => {
-  const storers = await storersOn(t, await freshDatabase(postgres));
+  const storers = await storersOn(t, await freshDatabase(postgres, MIGRATED));
   const storing = new Storing(storers, [ALICE_AND_BOB]);
   await until(() => storing.checker.acked > 1_000, 'a thousand messages', 30_000);
   await assertWhole(t, storing);
@@ -56,7 +56,7 @@ t.test('two db-proxies store into one conversation at once', async (t) => {
 });
 
 t.test('a db-proxy that is slower than another one gets its turn', async (t) => {
-  const url = await freshDatabase(postgres);
+  const url = await freshDatabase(postgres, MIGRATED);
   const wire = await PostgresProxy.start(t, url);
   const storers: [Storer, Storer] = [(await storersOn(t, url))[0], await openStorer(t, wire.url, masterKey)];
   wire.delayMs = 30;
@@ -81,7 +81,7 @@ t.test('PostgreSQL is stopped and killed under the writing', async (t) => {
 });
 
 t.test('connections are cut before the commit, and between the commit and its answer', async (t) => {
-  const url = await freshDatabase(postgres);
+  const url = await freshDatabase(postgres, MIGRATED);
   const wire = await PostgresProxy.start(t, url);
   const storers: [Storer, Storer] = [(await storersOn(t, url))[0], await openStorer(t, wire.url, masterKey)];
   const storing = new Storing(storers, SINGLES);
@@ -113,7 +113,7 @@ t.test('the disk is full', async (t) => {
 });
 
 t.test('a deadlock', async (t) => {
-  const url = await freshDatabase(postgres);
+  const url = await freshDatabase(postgres, MIGRATED);
   const storers = await storersOn(t, url);
   // In one bucket, so stored in one statement. Which of them it locks first depends on where they lie in the table.
   const [low, high] = pairInOneBucket();
@@ -141,7 +141,7 @@ t.test('a deadlock', async (t) => {
 });
 
 t.test('statements run into their time-out', async (t) => {
-  const url = await freshDatabase(postgres);
+  const url = await freshDatabase(postgres, MIGRATED);
   const lanesPerShard = 2;
   const storers = await storersOn(t, url, { lanesPerShard });
   const laneOf = (id: bigint) => bucketOf(id) % lanesPerShard;
@@ -159,7 +159,7 @@ t.test('statements run into their time-out', async (t) => {
 });
 
 t.test('serialisation failures, and a database that is serializable by default', async (t) => {
-  const url = await freshDatabase(postgres);
+  const url = await freshDatabase(postgres, MIGRATED);
   const client = await connect(t, url);
   await client.query(
     `alter database ${new URL(url).pathname.slice(1)} set default_transaction_isolation = 'serializable'`,
@@ -183,7 +183,7 @@ t.test('serialisation failures, and a database that is serializable by default',
 });
 
 t.test('the fence of a move holds in a database that is serializable by default', async (t) => {
-  const url = await freshDatabase(postgres);
+  const url = await freshDatabase(postgres, MIGRATED);
   const other = await freshDatabase(postgres);
   const client = await connect(t, url);
   for (const each of [url, other])
@@ -202,7 +202,7 @@ t.test('the fence of a move holds in a database that is serializable by default'
 
 t.test('one shard is down: only its conversations wait, and go on by themselves', async (t) => {
   const far = await testPostgres(t);
-  const [url, farUrl] = await Promise.all([freshDatabase(postgres), freshDatabase(far)]);
+  const [url, farUrl] = await Promise.all([freshDatabase(postgres, MIGRATED), freshDatabase(far)]);
   await storersOn(t, url);
   await addShard(url, 'shard-2', farUrl);
   const [there, here, late] = SINGLES as [bigint, bigint, bigint];

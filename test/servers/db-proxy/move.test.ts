@@ -11,13 +11,12 @@ import { readSettings } from '../../../common/settings.js';
 import { dbProxySettings } from '../../../servers/db-proxy/settings.js';
 import { sealMessage } from '../../../servers/db-proxy/storage/attachments.js';
 import { bucketTables } from '../../../servers/db-proxy/storage/bucket-tables.js';
-import { migrate } from '../../../servers/db-proxy/storage/migrations.js';
 import { moveBucket, resumeMove } from '../../../servers/db-proxy/storage/move.js';
 import { addShard, prepareShards, readShards } from '../../../servers/db-proxy/storage/shard-admin.js';
 import { openStorage } from '../../../servers/db-proxy/storage/storage.js';
 import { evenBytes, evenNumbers, type Load, type Wanted } from '../../../tools/shards/balance.js';
 import { addPeople, freshDatabase, type Storage, testStorage, until } from '../../support/cluster.js';
-import { type Teardown, testPostgres } from '../../support/postgres.js';
+import { MIGRATED, type Teardown, testPostgres } from '../../support/postgres.js';
 import { ShardProbe, switching, writing } from '../../support/shard-probe.js';
 
 const masterKey = randomBytes(32).toString('hex');
@@ -32,7 +31,7 @@ interface Setting {
 }
 
 async function setUp(t: Teardown, over: Parameters<typeof testStorage>[2] = {}): Promise<Setting> {
-  const [metaUrl, farUrl] = await Promise.all([freshDatabase(near), freshDatabase(far)]);
+  const [metaUrl, farUrl] = await Promise.all([freshDatabase(near, MIGRATED), freshDatabase(far)]);
   const storage = await testStorage(metaUrl, masterKey, over);
   t.teardown(() => storage.close());
   await addPeople(storage, ['alice', 'bob', 'carol', 'dave']);
@@ -393,8 +392,7 @@ t.test('who has an old map reads and writes in the right place all the same', as
 });
 
 t.test('a writer is let in when all of his buckets are open, and hears which are not', async (t) => {
-  const url = await freshDatabase(near);
-  await migrate(url, 'shard', pino({ level: 'silent' }));
+  const url = await freshDatabase(near, MIGRATED);
   const client = new pg.Client(url);
   await client.connect();
   t.teardown(() => client.end());
@@ -517,8 +515,7 @@ t.test('a shard that has moved is found at its new place', async (t) => {
 });
 
 t.test('a bucket that has left does not come back with a db-proxy that is late at the first start', async (t) => {
-  const metaUrl = await freshDatabase(near);
-  for (const schema of ['meta', 'shard'] as const) await migrate(metaUrl, schema, pino({ level: 'silent' }));
+  const metaUrl = await freshDatabase(near, MIGRATED);
   const probe = new ShardProbe(t, metaUrl, { 'shard-1': metaUrl });
   const other = await probe.begin(t, metaUrl);
   await other.query("select from meta.shard where name = 'shard-1' for update");
