@@ -87,11 +87,17 @@ export class Ldap {
     return bound && person !== undefined;
   }
 
-  /** Those of the ids whom the directory still knows. @throws ImError DIRECTORY_UNAVAILABLE */
+  /**
+   * Those of the ids whom the directory still knows. Of one that knows nobody at all that is not believed: our filter is
+   * wrong, or our account may not read any more, and everybody would be put out for it.
+   * @throws ImError DIRECTORY_UNAVAILABLE
+   */
   known(subjects: readonly string[]): Promise<Set<string>> {
     const ids = subjects.map((subject) => new EqualityFilter({ attribute: this.#id, value: this.#valueOf(subject) }));
     return this.#asService(async (client) => {
       const found = await this.#search(client, new OrFilter({ filters: ids }), subjects.length);
+      if (found.length === 0 && (await this.#search(client, this.#filter, 1)).length === 0)
+        throw new LdapRefusal('nobody under ldapBase matches ldapFilter, or may be read: nobody is put out for that');
       return new Set(found.map((each) => each.subject));
     });
   }

@@ -60,6 +60,12 @@ t.test('people of an LDAP server', { skip }, async (t) => {
       },
       (error: LoginRefused) => (error.name === 'LoginRefused' ? error.text : `${error.cause as Error}`),
     );
+  const LIN = `cn=lin,${PEOPLE}`;
+  const setType = (dn: string, values: string[]) =>
+    slapd.asManager(async (client) => {
+      const modification = new Attribute({ type: 'employeeType', values });
+      await client.modify(dn, new Change({ operation: 'replace', modification }));
+    });
   const WRONG = '用户名/密码错误';
   const LOCKED = '用户名/密码错误次数太多';
 
@@ -140,21 +146,39 @@ t.test('people of an LDAP server', { skip }, async (t) => {
     const lin = await enter('lin', 'secret of lin', { deviceId: 'phone', leaveWhenKicked: false });
     const { token } = lin.freshToken!;
     const bob = await cluster.login('bob');
-    const setType = (values: string[]) =>
-      slapd.asManager(async (client) => {
-        const modification = new Attribute({ type: 'employeeType', values });
-        await client.modify(`cn=lin,${PEOPLE}`, new Change({ operation: 'replace', modification }));
-      });
-    await setType(['disabled']);
+    await setType(LIN, ['disabled']);
     await lin.next(login.kick, undefined, 60_000);
     const back = () => cluster.login('lin', { ...CAPABLE, deviceId: 'phone', token });
     t.equal(await codeOf(back()), '请重新登录公司账号');
     t.equal(await codeOf(enter('lin', 'secret of lin')), WRONG);
     t.notOk(bob.isClosed, 'nobody else noticed');
-    await setType([]);
+    await setType(LIN, []);
     await until(async () => (await codeOf(back())) === 'in', 'him to be known again', 60_000);
     const { rows } = await meta.query("select action from meta.audit where action like 'user.directory-%' order by id");
     t.same(rows, [{ action: 'user.directory-gone' }, { action: 'user.directory-back' }]);
+  });
+
+  await t.test('a directory that knows nobody at all puts nobody out', async (t) => {
+    const lin = await enter('lin', 'secret of lin', { deviceId: 'phone' });
+    const count = async (which: string, since = new Date(0)) => {
+      const text = `select i.gone from meta.identity i join meta.users u on u.id = i.user_id where ${which} and i.asked > $1`;
+      return (await meta.query(text, [since])).rows.length;
+    };
+    const { searchEntries } = await slapd.asManager((client) => client.search(PEOPLE, { filter: FILTER }));
+    const everybody = [...searchEntries.map(({ dn }) => dn).filter((dn) => dn !== LIN), LIN];
+    for (const dn of everybody) await setType(dn, ['disabled']); // him last: before that he is one of some
+    for (const turn of ['first', 'second'] as const) {
+      const since = new Date();
+      await until(
+        async () => (await count("u.name = 'lin'", since)) > 0,
+        `it to be asked for the ${turn} time`,
+        60_000,
+      );
+    }
+    t.notOk(lin.isClosed, 'what was said the first time has been dealt with');
+    t.equal(await count("u.name = 'lin' and i.gone"), 0);
+    for (const dn of everybody) await setType(dn, []);
+    await until(async () => (await count('i.gone')) === 0, 'all to be known again', 60_000);
   });
 
   await t.test('when it does not answer, people of ours go on, and those who have a token', async (t) => {

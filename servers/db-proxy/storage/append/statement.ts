@@ -27,9 +27,11 @@ const ATTACHED = 2;
 const EFFECTS = 4;
 
 /**
- * `moved` takes the row locks, in the order of the arrays, which are sorted: two db-proxies that store into the same
- * conversations wait for each other instead of blocking each other for good. Bodies come as one piece of bytes that is
- * cut here, which spares both sides the escaping of an array of them.
+ * `moved` takes the row locks in the order of the arrays, which are sorted, as long as PostgreSQL finds the rows by their
+ * index, so two db-proxies that store into the same conversations wait for each other. A table of a few pages it may read
+ * whole, in the order in which the rows lie: then the two can block each other, PostgreSQL ends one of them after a second
+ * (deadlock_timeout), and its lane tries again. Bodies come as one piece of bytes that is cut here, which spares both
+ * sides the escaping of an array of them.
  *
  * A part of a statement costs PostgreSQL 40 to 80 µs even when it finds nothing to do. So it has only those that
  * the batch needs: who sends in a group has read up to there; what is attached lies behind the message in the same
