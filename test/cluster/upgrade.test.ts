@@ -98,7 +98,9 @@ t.test('every server is restarted, and nobody has to send anything more than twi
   t.same(checker.faults().slice(0, 20), []);
   const repeated = senders.reduce((sum, sender) => sum + sender.repeated, 0);
   t.comment(`${checker.acked} acked, ${repeated} of them sent twice; restarted: ${steps.join(' ')}`);
-  t.ok(repeated > 0 && checker.acked > 100, 'there was something to judge');
+  // Whether anybody has to send twice is chance: all who drain may be done in time.
+  const moved = senders.filter((sender) => sender.entered > 1).length;
+  t.ok(moved === SENDERS && checker.acked > 100, 'there was something to judge: everybody had to come back in');
 });
 
 /** Sends one message after the other, each under its send_id, and again on a new connection when that has failed. */
@@ -108,6 +110,7 @@ class Sender {
   readonly #checker: HistoryChecker;
   readonly failed: string[] = [];
   repeated = 0;
+  entered = 0;
   ackedSentMs = 0;
   #partner = 0;
   #client: Client | undefined;
@@ -151,6 +154,7 @@ class Sender {
       `${this.#name} to get in`,
       60_000,
     );
+    this.entered++;
     return this.#client!;
   }
 
